@@ -1,0 +1,366 @@
+//! One TOML file, environment variables over it, command line over both;
+//! validated whole at start, every fault named at once.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use toml::{Table, Value};
+
+/// The file that is read when none is named, where it exists.
+pub const DEFAULT_CONFIG: &str = "/etc/call-analytics/config.toml";
+/// An example with every setting, embedded.
+pub const EXAMPLE: &str = include_str!("../assets/config.example.toml");
+
+/// All settings.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// Directory of the store, the models and all files.
+    pub data_dir: PathBuf,
+    /// Address the page and the API are served at.
+    pub listen: SocketAddr,
+    /// Filter of the log, in the form of tracing's `EnvFilter`.
+    pub log: String,
+    /// Largest file taken in, in bytes.
+    pub max_upload_bytes: u64,
+    /// Recognition.
+    pub speech: Speech,
+    /// Scoring.
+    pub scoring: Scoring,
+}
+
+/// Settings of recognition.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Speech {
+    /// Name of a model in the models directory, or path of a ggml file.
+    pub model: String,
+    /// ISO 639-1 code or `auto`.
+    pub language: String,
+    /// Recordings worked on at the same time.
+    pub workers: usize,
+    /// Threads of one worker.
+    pub threads: usize,
+    /// Which channel of a stereo call is the operator's.
+    pub operator_channel: OperatorChannel,
+    /// A worker without work gives its model's memory back after this many seconds.
+    pub idle_unload_s: u64,
+}
+
+/// Which channel of a stereo call is the operator's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OperatorChannel {
+    /// Found from what is said.
+    Auto,
+    /// The first.
+    Left,
+    /// The second.
+    Right,
+}
+
+/// Settings of scoring.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Scoring {
+    /// A team's own scorecard; `None` is the built-in one.
+    pub scorecard: Option<PathBuf>,
+}
+
+/// What the command line says; it wins over file and environment.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// `--config`.
+    pub config: Option<PathBuf>,
+    /// `--data-dir`.
+    pub data_dir: Option<PathBuf>,
+    /// `--listen`.
+    pub listen: Option<String>,
+    /// `--model`.
+    pub model: Option<String>,
+}
+
+/// Every fault found, each with its place.
+#[derive(Debug, thiserror::Error)]
+#[error("the configuration has faults:\n{}", faults.join("\n"))]
+pub struct InvalidConfig {
+    /// One line a fault.
+    pub faults: Vec<String>,
+}
+
+impl Config {
+    /// Reads the file (the named one, else the default one where it exists),
+    /// then `env` (variable name → value), then the overrides.
+    pub fn load(
+        overrides: &Overrides,
+        env: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, InvalidConfig> {
+        let mut faults = Vec::new();
+        let named = overrides
+            .config
+            .clone()
+            .or_else(|| env("CALL_ANALYTICS_CONFIG").map(PathBuf::from));
+        let path = named.clone().or_else(|| {
+            let default = PathBuf::from(DEFAULT_CONFIG);
+            default.exists().then_some(default)
+        });
+        let table = match &path {
+            None => Table::new(),
+            Some(path) => match read(path) {
+                Ok(table) => table,
+                Err(fault) => {
+                    faults.push(fault);
+                    Table::new()
+                }
+            },
+        };
+        let config = Self::from_table(table, overrides, &env, &mut faults);
+        if faults.is_empty() {
+            Ok(config)
+        } else {
+            Err(InvalidConfig { faults })
+        }
+    }
+
+    fn from_table(
+        mut table: Table,
+        overrides: &Overrides,
+        env: &impl Fn(&str) -> Option<String>,
+        faults: &mut Vec<String>,
+    ) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let mut speech = section(&mut table, "speech", faults);
+        let mut scoring = section(&mut table, "scoring", faults);
+        let mut root = Section {
+            name: "",
+            table,
+            faults,
+        };
+        let data_dir = overrides
+            .data_dir
+            .clone()
+            .or_else(|| env("CALL_ANALYTICS_DATA_DIR").map(PathBuf::from));
+        let data_dir_file: String = root.take("data_dir", "./data".to_owned());
+        let listen_file: String = root.take("listen", "127.0.0.1:8001".to_owned());
+        let listen = overrides
+            .listen
+            .clone()
+            .or_else(|| env("CALL_ANALYTICS_LISTEN"))
+            .unwrap_or(listen_file);
+        let listen = listen.parse().unwrap_or_else(|_| {
+            root.fault(
+                "listen",
+                &format!("{listen:?} is not an address and port such as 127.0.0.1:8001"),
+            );
+            SocketAddr::from(([127, 0, 0, 1], 8001))
+        });
+        let log_file: String = root.take("log", "info".to_owned());
+        let log = env("CALL_ANALYTICS_LOG").unwrap_or(log_file);
+        let max_upload_mb: u64 = root.take("max_upload_mb", 500);
+        if !(1..=100_000).contains(&max_upload_mb) {
+            root.fault("max_upload_mb", "is from 1 to 100000");
+        }
+        root.finish();
+
+        let mut section = Section {
+            name: "speech.",
+            table: std::mem::take(&mut speech),
+            faults,
+        };
+        let model_file: String = section.take("model", "base-q8_0".to_owned());
+        let model = overrides
+            .model
+            .clone()
+            .or_else(|| env("CALL_ANALYTICS_MODEL"))
+            .unwrap_or(model_file);
+        let language: String = section.take("language", "ru".to_owned());
+        if !valid_language(&language) {
+            section.fault(
+                "language",
+                "is a two-letter code such as \"ru\", or \"auto\"",
+            );
+        }
+        // One thread a worker: two threads of one worker wait for each other in a
+        // loop and collapse (tenfold) when anything else runs on the machine.
+        let workers: usize = section.take("workers", cores.clamp(1, 4));
+        let threads: usize = section.take("threads", 1);
+        for (key, value) in [("workers", workers), ("threads", threads)] {
+            if !(1..=256).contains(&value) {
+                section.fault(key, "is from 1 to 256");
+            }
+        }
+        let speech = Speech {
+            model,
+            language,
+            workers,
+            threads,
+            operator_channel: section.take("operator_channel", OperatorChannel::Auto),
+            idle_unload_s: section.take("idle_unload_s", 600),
+        };
+        section.finish();
+
+        let mut section = Section {
+            name: "scoring.",
+            table: std::mem::take(&mut scoring),
+            faults,
+        };
+        let scorecard: Option<String> = section.take("scorecard", None);
+        section.finish();
+        let scorecard = scorecard.map(PathBuf::from);
+        if let Some(path) = &scorecard {
+            match std::fs::read_to_string(path) {
+                Err(error) => {
+                    faults.push(format!("scoring.scorecard: {}: {error}", path.display()))
+                }
+                Ok(text) => {
+                    if let Err(invalid) = crate::domain::scorecard_toml::parse(&text, 0) {
+                        faults.extend(
+                            invalid
+                                .faults
+                                .iter()
+                                .map(|fault| format!("{}: {fault}", path.display())),
+                        );
+                    }
+                }
+            }
+        }
+        Self {
+            data_dir: data_dir.unwrap_or_else(|| PathBuf::from(data_dir_file)),
+            listen,
+            log,
+            max_upload_bytes: max_upload_mb.saturating_mul(1024 * 1024),
+            speech,
+            scoring: Scoring { scorecard },
+        }
+    }
+
+    /// Directory of the speech models.
+    pub fn models_dir(&self) -> PathBuf {
+        self.data_dir.join("models")
+    }
+}
+
+/// True for `auto` and for what can be an ISO 639-1 code.
+pub fn valid_language(language: &str) -> bool {
+    language == "auto" || (language.len() == 2 && language.bytes().all(|b| b.is_ascii_lowercase()))
+}
+
+fn read(path: &Path) -> Result<Table, String> {
+    let text =
+        std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    text.parse::<Table>()
+        .map_err(|error| format!("{}: {}", path.display(), error.to_string().trim_end()))
+}
+
+fn section(table: &mut Table, name: &str, faults: &mut Vec<String>) -> Table {
+    match table.remove(name) {
+        None => Table::new(),
+        Some(Value::Table(table)) => table,
+        Some(_) => {
+            faults.push(format!("{name}: is a section: write [{name}]"));
+            Table::new()
+        }
+    }
+}
+
+struct Section<'a> {
+    name: &'static str,
+    table: Table,
+    faults: &'a mut Vec<String>,
+}
+
+impl Section<'_> {
+    fn fault(&mut self, key: &str, what: &str) {
+        self.faults.push(format!("{}{key}: {what}", self.name));
+    }
+
+    fn take<T: serde::de::DeserializeOwned>(&mut self, key: &str, default: T) -> T {
+        match self.table.remove(key) {
+            None => default,
+            Some(value) => value.try_into().unwrap_or_else(|error: toml::de::Error| {
+                let what = error.to_string();
+                self.fault(key, what.trim_end());
+                default
+            }),
+        }
+    }
+
+    fn finish(self) {
+        for key in self.table.keys() {
+            self.faults
+                .push(format!("{}{key}: there is no such setting", self.name));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str, env: &[(&str, &str)]) -> Result<Config, InvalidConfig> {
+        let dir = tempfile::tempdir().expect("dir");
+        let path = dir.path().join("config.toml");
+        std::fs::write(&path, text).expect("write");
+        let overrides = Overrides {
+            config: Some(path),
+            ..Overrides::default()
+        };
+        Config::load(&overrides, |name| {
+            env.iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn environment_wins_over_the_file() {
+        let text = "listen = \"127.0.0.1:1\"\n[speech]\nmodel = \"small\"\nworkers = 3";
+        let config = load(
+            text,
+            &[
+                ("CALL_ANALYTICS_LISTEN", "0.0.0.0:2"),
+                ("CALL_ANALYTICS_MODEL", "tiny"),
+            ],
+        )
+        .expect("valid");
+        assert_eq!(config.listen.port(), 2);
+        assert_eq!(config.speech.model, "tiny");
+        assert_eq!(config.speech.workers, 3);
+    }
+
+    #[test]
+    fn every_fault_is_named_at_once() {
+        let text = "listen = \"here\"\ncolour = 1\nmax_upload_mb = \"x\"\n[speech]\nlanguage = \"russian\"\nworkers = 0\n[scoring]\nscorecard = \"/nowhere.toml\"";
+        let faults = load(text, &[]).expect_err("invalid").faults;
+        for place in [
+            "listen:",
+            "colour:",
+            "max_upload_mb:",
+            "speech.language:",
+            "speech.workers:",
+            "scoring.scorecard:",
+        ] {
+            assert!(
+                faults.iter().any(|fault| fault.starts_with(place)),
+                "{place} is not in {faults:#?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_example_is_valid_and_says_the_defaults() {
+        let example = load(EXAMPLE, &[]).expect("valid");
+        let commented: String = EXAMPLE
+            .lines()
+            .map(|line| {
+                line.strip_prefix("# ")
+                    .filter(|l| l.contains(" = "))
+                    .unwrap_or(line)
+            })
+            .filter(|line| !line.starts_with("scorecard"))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        let mut explicit = load(&commented, &[]).expect("valid when uncommented");
+        explicit.speech.workers = example.speech.workers;
+        explicit.data_dir = example.data_dir.clone();
+        assert_eq!(explicit, example);
+    }
+}

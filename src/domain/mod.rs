@@ -1,0 +1,20 @@
+//! The words of the product as plain values: no input or output, no async
+//! runtime, no HTTP, no database. Everything above depends on this module and
+//! it depends on nothing in the crate.
+
+pub mod call;
+pub mod job;
+pub mod metrics;
+pub mod score;
+pub mod scorecard;
+pub mod scorecard_toml;
+pub mod transcript;
+pub mod user;
+
+pub use call::{Call, CallId, Envelope, MediaInfo, MediaKind, Recording, Source};
+pub use job::{Job, JobError, JobEvent, JobState, Priority, Stage};
+pub use metrics::Metrics;
+pub use score::Score;
+pub use scorecard::Scorecard;
+pub use transcript::{Recognition, Segment, Separation, Span, Speaker, Transcript, Turn, Word};
+pub use user::{Role, User};

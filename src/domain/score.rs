@@ -1,0 +1,292 @@
+//! A scorecard version applied to a call: verdicts, percents and the evidence
+//! for each. No quote, no points.
+
+use serde::{Deserialize, Serialize};
+
+use super::call::{CriterionSummary, ScoreSummary};
+use super::{Metrics, Speaker};
+
+/// Result of one item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Earned its weight.
+    Met,
+    /// Lost its weight.
+    Failed,
+    /// Leaves both sides of the division.
+    NotApplicable,
+}
+
+/// Why an item got its verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReasonCode {
+    /// The phrase was said.
+    PhraseFound,
+    /// The phrase was not said where it was expected.
+    PhraseAbsent,
+    /// A phrase was said that must not be.
+    PhraseForbiddenFound,
+    /// The phrase that must not be said was not said.
+    PhraseForbiddenAbsent,
+    /// What the item answers to (an objection, say) did not happen.
+    TriggerAbsent,
+    /// The item is about one party and the voices could not be told apart.
+    SpeakersUnknown,
+    /// The metric is within its bounds.
+    MetricOk,
+    /// The metric is above its maximum.
+    MetricExceeded,
+    /// The metric is below its minimum.
+    MetricBelow,
+    /// The metric cannot be computed for this call.
+    MetricUnavailable,
+}
+
+/// A reason with its numbers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reason {
+    /// Which.
+    pub code: ReasonCode,
+    /// The value found: a count or the metric's value.
+    pub value: Option<f64>,
+    /// The bound it was held against.
+    pub threshold: Option<f64>,
+    /// Unit of both: `count`, `s`, `percent`, `per_min`, `wpm`, `ratio`, `dbfs`.
+    pub unit: Option<String>,
+}
+
+/// What a piece of evidence shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EvidenceKind {
+    /// Words that were said and decide the item.
+    Quote,
+    /// The place where the expected words are missing; the quote is what was said there.
+    Expected,
+    /// A moment a metric counts, such as an interruption or a pause.
+    Moment,
+    /// The speech that was searched without finding what must not be said; the quote is its first words.
+    Checked,
+}
+
+/// Where to listen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// What it shows.
+    pub kind: EvidenceKind,
+    /// Index of the turn in the transcript; `None` for silence.
+    pub turn_index: Option<usize>,
+    /// Who speaks there.
+    pub speaker: Speaker,
+    /// The words, exactly as in the transcript; empty for silence.
+    pub quote: String,
+    /// First millisecond.
+    pub start_ms: u64,
+    /// First millisecond after it.
+    pub end_ms: u64,
+}
+
+/// One item's result.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ItemScore {
+    /// Key in the scorecard.
+    pub key: String,
+    /// Name as the team wrote it.
+    pub name: String,
+    /// English name, where given.
+    pub name_en: Option<String>,
+    /// Weight within the criterion.
+    pub weight: f64,
+    /// True when failing it makes the criterion 0.
+    pub auto_fail: bool,
+    /// The result.
+    pub verdict: Verdict,
+    /// Why.
+    pub reason: Reason,
+    /// Where to listen; at least one entry for met and failed items of a call with words.
+    pub evidence: Vec<Evidence>,
+}
+
+/// One criterion's result.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CriterionScore {
+    /// Key in the scorecard.
+    pub key: String,
+    /// Name as the team wrote it.
+    pub name: String,
+    /// English name, where given.
+    pub name_en: Option<String>,
+    /// Weight in the overall percent.
+    pub weight: f64,
+    /// 0–100; `None` when no item applied.
+    pub percent: Option<f64>,
+    /// True when an automatic fail made it 0.
+    pub auto_failed: bool,
+    /// The items in the order of the scorecard.
+    pub items: Vec<ItemScore>,
+}
+
+/// Who judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Engine {
+    /// The offline rules.
+    Rules,
+}
+
+/// A scorecard version applied to a call.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Score {
+    /// Id of the scorecard.
+    pub scorecard_id: String,
+    /// Its version.
+    pub scorecard_version: u32,
+    /// Its name.
+    pub scorecard_name: String,
+    /// Who judged.
+    pub engine: Engine,
+    /// 1 speakers and language model, 2 rules only, 3 speakers not told apart, 4 no transcript.
+    pub level: u8,
+    /// Weighted mean of the criteria, 0–100; `None` when nothing applied.
+    pub overall_percent: Option<f64>,
+    /// The criteria in the order of the scorecard.
+    pub criteria: Vec<CriterionScore>,
+    /// The metrics the score was made with.
+    pub metrics: Metrics,
+}
+
+impl Score {
+    /// The percents alone, for lists.
+    pub fn summary(&self) -> ScoreSummary {
+        ScoreSummary {
+            overall_percent: self.overall_percent,
+            criteria: self
+                .criteria
+                .iter()
+                .map(|criterion| CriterionSummary {
+                    key: criterion.key.clone(),
+                    name: criterion.name.clone(),
+                    name_en: criterion.name_en.clone(),
+                    percent: criterion.percent,
+                })
+                .collect(),
+        }
+    }
+}
+
+/// Percent of a criterion: the weighted share of the applicable items that were met, one decimal.
+/// A failed automatic-fail item makes it 0. `None` when no item applies.
+pub fn criterion_percent(items: &[ItemScore]) -> (Option<f64>, bool) {
+    let auto_failed = items
+        .iter()
+        .any(|item| item.auto_fail && item.verdict == Verdict::Failed);
+    let mut met = 0.0;
+    let mut total = 0.0;
+    for item in items {
+        match item.verdict {
+            Verdict::Met => {
+                met += item.weight;
+                total += item.weight;
+            }
+            Verdict::Failed => total += item.weight,
+            Verdict::NotApplicable => {}
+        }
+    }
+    if auto_failed {
+        (Some(0.0), true)
+    } else if total > 0.0 {
+        (Some(one_decimal(met / total * 100.0)), false)
+    } else {
+        (None, false)
+    }
+}
+
+/// Overall percent: the weighted mean of the criteria that have one, one decimal.
+pub fn overall_percent(criteria: &[CriterionScore]) -> Option<f64> {
+    let mut sum = 0.0;
+    let mut weights = 0.0;
+    for criterion in criteria {
+        if let Some(percent) = criterion.percent {
+            sum += percent * criterion.weight;
+            weights += criterion.weight;
+        }
+    }
+    (weights > 0.0).then(|| one_decimal(sum / weights))
+}
+
+/// Rounded to one decimal.
+pub fn one_decimal(value: f64) -> f64 {
+    (value * 10.0).round() / 10.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(weight: f64, verdict: Verdict, auto_fail: bool) -> ItemScore {
+        ItemScore {
+            key: "k".into(),
+            name: "n".into(),
+            name_en: None,
+            weight,
+            auto_fail,
+            verdict,
+            reason: Reason {
+                code: ReasonCode::PhraseFound,
+                value: None,
+                threshold: None,
+                unit: None,
+            },
+            evidence: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn criterion_arithmetic() {
+        use Verdict::{Failed, Met, NotApplicable};
+        let cases: [(&[ItemScore], Option<f64>, bool); 5] = [
+            (
+                &[item(1.0, Met, false), item(2.0, Failed, false)],
+                Some(33.3),
+                false,
+            ),
+            (
+                &[item(1.0, Met, false), item(9.0, NotApplicable, false)],
+                Some(100.0),
+                false,
+            ),
+            (
+                &[item(9.0, Met, false), item(1.0, Failed, true)],
+                Some(0.0),
+                true,
+            ),
+            (&[item(1.0, NotApplicable, true)], None, false),
+            (&[], None, false),
+        ];
+        for (items, percent, auto_failed) in cases {
+            assert_eq!(criterion_percent(items), (percent, auto_failed));
+        }
+    }
+
+    #[test]
+    fn overall_leaves_out_criteria_without_a_percent() {
+        let criterion = |weight, percent| CriterionScore {
+            key: "k".into(),
+            name: "n".into(),
+            name_en: None,
+            weight,
+            percent,
+            auto_failed: false,
+            items: Vec::new(),
+        };
+        let criteria = [
+            criterion(3.0, Some(100.0)),
+            criterion(1.0, Some(0.0)),
+            criterion(5.0, None),
+        ];
+        assert_eq!(overall_percent(&criteria), Some(75.0));
+        assert_eq!(overall_percent(&[criterion(1.0, None)]), None);
+    }
+}

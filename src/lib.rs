@@ -1,0 +1,22 @@
+//! call-analytics listens to every call, writes down who said what, and scores
+//! it by the team's own criteria. The modules in the order of the flow:
+//!
+//! [`intake`] accepts a recording → [`store`] keeps it → [`pipeline`] decodes,
+//! has [`speech`] recognize and tell voices apart, scores → [`search`] finds it
+//! → [`api`] shows it. [`domain`] holds the words they all use; [`config`] and
+//! [`events`] are leaves; [`app`] binds everything; [`cli`] is the command line.
+
+pub mod accounts;
+pub mod api;
+pub mod app;
+pub mod cli;
+pub mod config;
+pub mod control;
+pub mod domain;
+pub mod events;
+pub mod intake;
+pub mod pipeline;
+pub mod report;
+pub mod search;
+pub mod speech;
+pub mod store;
