@@ -1,0 +1,253 @@
+//! Calls, recordings and the outputs of the stages.
+
+use redb::{ReadableTable, WriteTransaction};
+
+use super::record::{Record, decode, encode};
+use super::{Spool, Store, StoreError, operators, schema};
+use crate::domain::job::Priority;
+use crate::domain::{
+    Call, CallId, Envelope, Job, Recognition, Recording, Score, Scorecard, Transcript,
+};
+
+/// A call with its job: what a list shows of it.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// The call.
+    pub call: Call,
+    /// Its path through the stages.
+    pub job: Job,
+}
+
+type StrTable = redb::TableDefinition<'static, &'static str, &'static [u8]>;
+
+impl Store {
+    /// Makes the bytes durable under their hash, then writes the recording, its
+    /// call and its job in one transaction. When the same bytes are known already
+    /// nothing is written and that call's id is returned as `Err`.
+    pub fn accept(
+        &self,
+        spool: Spool,
+        recording: &Recording,
+        call: &Call,
+        job: &Job,
+    ) -> Result<Result<(), CallId>, StoreError> {
+        let _files = self.lock_files();
+        if let Some(known) = self.call_of_recording(&recording.sha256)? {
+            return Ok(Err(known));
+        }
+        self.blobs.keep(spool)?;
+        let txn = self.write()?;
+        put(&txn, schema::RECORDINGS, &recording.sha256, recording)?;
+        put(&txn, schema::CALLS, call.id.as_str(), call)?;
+        super::jobs::put_job(&txn, None, job)?;
+        operators::reassign(&txn, &call.id, None, call.operator.as_deref())?;
+        txn.commit()?;
+        Ok(Ok(()))
+    }
+
+    /// The call that was made of these bytes.
+    pub fn call_of_recording(&self, sha256: &str) -> Result<Option<CallId>, StoreError> {
+        Ok(self
+            .read_one::<Recording>(schema::RECORDINGS, sha256)?
+            .map(|recording| recording.call_id))
+    }
+
+    /// A call with its job.
+    pub fn entry(&self, id: &CallId) -> Result<Option<Entry>, StoreError> {
+        let call = self.read_one(schema::CALLS, id.as_str())?;
+        let job = self.read_one(schema::JOBS, id.as_str())?;
+        Ok(call.zip(job).map(|(call, job)| Entry { call, job }))
+    }
+
+    /// Calls `visit` for every call in the order of their ids (oldest arrival first).
+    pub fn each_entry(&self, mut visit: impl FnMut(Entry)) -> Result<(), StoreError> {
+        let txn = self.read()?;
+        let calls = txn.open_table(schema::CALLS)?;
+        let jobs = txn.open_table(schema::JOBS)?;
+        for (call, job) in calls.iter()?.zip(jobs.iter()?) {
+            let (call, job) = (
+                decode::<Call>(call?.1.value())?,
+                decode::<Job>(job?.1.value())?,
+            );
+            // Both tables are written and deleted together, so their keys run in step.
+            debug_assert_eq!(call.id, job.call_id);
+            visit(Entry { call, job });
+        }
+        Ok(())
+    }
+
+    /// The recording with this hash.
+    pub fn recording(&self, sha256: &str) -> Result<Option<Recording>, StoreError> {
+        self.read_one(schema::RECORDINGS, sha256)
+    }
+
+    /// What decoding measured.
+    pub fn envelope(&self, id: &CallId) -> Result<Option<Envelope>, StoreError> {
+        self.read_one(schema::ENVELOPES, id.as_str())
+    }
+
+    /// What was recognized.
+    pub fn recognition(&self, id: &CallId) -> Result<Option<Recognition>, StoreError> {
+        self.read_one(schema::RECOGNITIONS, id.as_str())
+    }
+
+    /// Who said what.
+    pub fn transcript(&self, id: &CallId) -> Result<Option<Transcript>, StoreError> {
+        self.read_one(schema::TRANSCRIPTS, id.as_str())
+    }
+
+    /// The score.
+    pub fn score(&self, id: &CallId) -> Result<Option<Score>, StoreError> {
+        self.read_one(schema::SCORES, id.as_str())
+    }
+
+    /// Names another operator for a call.
+    pub fn set_operator(&self, id: &CallId, operator: Option<&str>) -> Result<(), StoreError> {
+        let txn = self.write()?;
+        let mut call: Call = get(&txn, schema::CALLS, id.as_str())?.ok_or(StoreError::NotFound)?;
+        operators::reassign(&txn, id, call.operator.as_deref(), operator)?;
+        call.operator = operator.map(str::to_owned);
+        put(&txn, schema::CALLS, id.as_str(), &call)?;
+        txn.commit()?;
+        Ok(())
+    }
+
+    /// Exchanges operator and client of a finished call and replaces its score
+    /// with what `rescore` makes of the exchanged transcript, in one transaction.
+    pub fn swap_speakers(
+        &self,
+        id: &CallId,
+        rescore: impl FnOnce(&Transcript, &Envelope, u64) -> Score,
+    ) -> Result<(), StoreError> {
+        let txn = self.write()?;
+        let key = id.as_str();
+        let mut call: Call = get(&txn, schema::CALLS, key)?.ok_or(StoreError::NotFound)?;
+        let mut transcript: Transcript =
+            get(&txn, schema::TRANSCRIPTS, key)?.ok_or(StoreError::NotFound)?;
+        let envelope: Envelope = get(&txn, schema::ENVELOPES, key)?.unwrap_or_default();
+        transcript.swap_speakers();
+        call.speakers_swapped = !call.speakers_swapped;
+        let score = rescore(&transcript, &envelope, call.duration_ms.unwrap_or(0));
+        call.score = Some(score.summary());
+        put(&txn, schema::TRANSCRIPTS, key, &transcript)?;
+        put(&txn, schema::SCORES, key, &score)?;
+        put(&txn, schema::CALLS, key, &call)?;
+        txn.commit()?;
+        Ok(())
+    }
+
+    /// Removes a call with all that was made of it. Its audio is removed after the records.
+    pub fn delete_call(&self, id: &CallId) -> Result<(), StoreError> {
+        let _files = self.lock_files();
+        let txn = self.write()?;
+        let key = id.as_str();
+        let call: Call = get(&txn, schema::CALLS, key)?.ok_or(StoreError::NotFound)?;
+        if let Some(job) = get::<Job>(&txn, schema::JOBS, key)? {
+            super::jobs::unqueue(&txn, &job)?;
+        }
+        for table in [
+            schema::CALLS,
+            schema::JOBS,
+            schema::ENVELOPES,
+            schema::RECOGNITIONS,
+            schema::TRANSCRIPTS,
+            schema::SCORES,
+        ] {
+            txn.open_table(table)?.remove(key)?;
+        }
+        txn.open_table(schema::RECORDINGS)?
+            .remove(call.sha256.as_str())?;
+        operators::reassign(&txn, id, call.operator.as_deref(), None)?;
+        txn.commit()?;
+        self.blobs.remove(&call.sha256)?;
+        self.blobs.remove_work(id);
+        Ok(())
+    }
+
+    /// Keeps a scorecard whose `version` is 0 under the next free version, unless
+    /// the newest kept one is the same; returns it with its version.
+    pub fn keep_scorecard(&self, mut card: Scorecard) -> Result<Scorecard, StoreError> {
+        let txn = self.write()?;
+        {
+            let mut table = txn.open_table(schema::SCORECARDS)?;
+            let newest: Option<Scorecard> = table
+                .range((card.id.as_str(), 0)..=(card.id.as_str(), u32::MAX))?
+                .next_back()
+                .transpose()?
+                .map(|(_, value)| decode(value.value()))
+                .transpose()?;
+            let newest_version = newest.as_ref().map_or(0, |newest| newest.version);
+            card.version = newest_version;
+            if newest.as_ref() != Some(&card) {
+                card.version = newest_version + 1;
+                table.insert((card.id.as_str(), card.version), encode(&card)?.as_slice())?;
+            }
+        }
+        txn.commit()?;
+        Ok(card)
+    }
+
+    /// Removes what an earlier process left half done.
+    pub fn sweep(&self) -> Result<(), StoreError> {
+        let txn = self.read()?;
+        let recordings = txn.open_table(schema::RECORDINGS)?;
+        let jobs = txn.open_table(schema::JOBS)?;
+        let known = |sha256: &str| !matches!(recordings.get(sha256), Ok(None));
+        let at_work = |id: &str| match jobs.get(id) {
+            Ok(Some(job)) => decode::<Job>(job.value()).map_or(true, |job| !job.state.is_final()),
+            Ok(None) => false,
+            Err(_) => true,
+        };
+        self.blobs.sweep(known, at_work)
+    }
+
+    fn lock_files(&self) -> std::sync::MutexGuard<'_, ()> {
+        self.files
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    pub(super) fn read_one<R: Record>(
+        &self,
+        table: StrTable,
+        key: &str,
+    ) -> Result<Option<R>, StoreError> {
+        let txn = self.read()?;
+        let table = txn.open_table(table)?;
+        table
+            .get(key)?
+            .map(|value| decode(value.value()))
+            .transpose()
+    }
+}
+
+/// The number that orders a priority in the queue.
+pub(super) fn rank(priority: Priority) -> u8 {
+    match priority {
+        Priority::Interactive => 0,
+        Priority::Bulk => 1,
+    }
+}
+
+pub(super) fn get<R: Record>(
+    txn: &WriteTransaction,
+    table: StrTable,
+    key: &str,
+) -> Result<Option<R>, StoreError> {
+    let table = txn.open_table(table)?;
+    table
+        .get(key)?
+        .map(|value| decode(value.value()))
+        .transpose()
+}
+
+pub(super) fn put<R: Record>(
+    txn: &WriteTransaction,
+    table: StrTable,
+    key: &str,
+    record: &R,
+) -> Result<(), StoreError> {
+    txn.open_table(table)?
+        .insert(key, encode(record)?.as_slice())?;
+    Ok(())
+}

@@ -1,0 +1,202 @@
+//! The embedded store: redb for records, content-addressed files for audio.
+//! It is the truth; the search index and work files can be rebuilt from it.
+//! All methods block: async callers go through [`Store::run`].
+
+mod blobs;
+mod calls;
+mod jobs;
+mod operators;
+mod record;
+mod schema;
+mod users;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use redb::{Database, ReadableDatabase, ReadableTable};
+
+pub use blobs::{Blobs, Spool};
+pub use calls::Entry;
+pub use jobs::{Claim, StageOutput};
+pub use operators::Operator;
+
+/// What the caller can do about it is in the variant.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// There is no such record.
+    #[error("there is no such record")]
+    NotFound,
+    /// The job cannot make this move now.
+    #[error(transparent)]
+    IllegalMove(#[from] crate::domain::job::IllegalMove),
+    /// Another process has the store open.
+    #[error("the store {} is in use by another call-analytics process", path.display())]
+    InUse {
+        /// The store's file.
+        path: PathBuf,
+    },
+    /// The store was written by a newer program.
+    #[error(
+        "the store has schema {found}, which is newer than {known}, the newest that this version knows: install the newer call-analytics again"
+    )]
+    NewerSchema {
+        /// Schema in the file.
+        found: u32,
+        /// Schema of this program.
+        known: u32,
+    },
+    /// A record cannot be read or written.
+    #[error("a record of the kind '{name}' is damaged: {source}")]
+    Record {
+        /// Kind of record.
+        name: &'static str,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// A record has no bytes.
+    #[error("a record of the kind '{name}' is empty")]
+    Empty {
+        /// Kind of record.
+        name: &'static str,
+    },
+    /// A file of the store cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The database reports an error.
+    #[error("the database reports: {0}")]
+    Database(#[from] Box<redb::Error>),
+    /// The blocking task was lost.
+    #[error("the work was interrupted")]
+    Interrupted,
+}
+
+macro_rules! from_redb {
+    ($($error:ident),*) => {
+        $(impl From<redb::$error> for StoreError {
+            fn from(error: redb::$error) -> Self {
+                Self::Database(Box::new(error.into()))
+            }
+        })*
+    };
+}
+from_redb!(
+    DatabaseError,
+    TransactionError,
+    TableError,
+    StorageError,
+    CommitError
+);
+
+impl StoreError {
+    /// True when the disk is full.
+    pub fn is_storage_full(&self) -> bool {
+        let full = |error: &std::io::Error| error.kind() == std::io::ErrorKind::StorageFull;
+        match self {
+            StoreError::Io { source, .. } => full(source),
+            StoreError::Database(error) => matches!(&**error, redb::Error::Io(io) if full(io)),
+            _ => false,
+        }
+    }
+
+    pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> StoreError + '_ {
+        move |source| StoreError::Io {
+            path: path.to_owned(),
+            source,
+        }
+    }
+}
+
+/// The open store.
+pub struct Store {
+    db: Database,
+    blobs: Blobs,
+    /// Held while bytes get or lose their final name together with their record,
+    /// so that deleting a call cannot take away what arrives at the same moment.
+    files: std::sync::Mutex<()>,
+}
+
+impl Store {
+    /// Opens the store in `data_dir`, making or migrating it as needed.
+    pub fn open(data_dir: &Path) -> Result<Self, StoreError> {
+        let blobs = Blobs::open(data_dir)?;
+        let path = data_dir.join("call-analytics.redb");
+        let db = Database::create(&path).map_err(|error| match error {
+            redb::DatabaseError::DatabaseAlreadyOpen => StoreError::InUse { path: path.clone() },
+            other => other.into(),
+        })?;
+        restrict(&path)?;
+        let db = schema::prepare(db, &path, schema::MIGRATIONS)?;
+        Ok(Self {
+            db,
+            blobs,
+            files: std::sync::Mutex::default(),
+        })
+    }
+
+    /// The audio files.
+    pub fn blobs(&self) -> &Blobs {
+        &self.blobs
+    }
+
+    /// Number of the schema in use.
+    pub fn schema(&self) -> u32 {
+        schema::SCHEMA
+    }
+
+    /// Runs `work` on a thread where blocking is allowed.
+    pub async fn run<T, F>(self: &Arc<Self>, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
+    {
+        let store = Arc::clone(self);
+        tokio::task::spawn_blocking(move || work(&store))
+            .await
+            .map_err(|_| StoreError::Interrupted)?
+    }
+
+    /// A secret of `N` random bytes kept under `name`; made with `make` at first use.
+    pub fn secret<const N: usize>(
+        &self,
+        name: &str,
+        make: impl FnOnce() -> [u8; N],
+    ) -> Result<[u8; N], StoreError> {
+        let txn = self.db.begin_write()?;
+        let secret = {
+            let mut table = txn.open_table(schema::META)?;
+            let known = table
+                .get(name)?
+                .and_then(|value| <[u8; N]>::try_from(value.value()).ok());
+            match known {
+                Some(secret) => secret,
+                None => {
+                    let secret = make();
+                    table.insert(name, secret.as_slice())?;
+                    secret
+                }
+            }
+        };
+        txn.commit()?;
+        Ok(secret)
+    }
+
+    fn read(&self) -> Result<redb::ReadTransaction, StoreError> {
+        Ok(self.db.begin_read()?)
+    }
+
+    fn write(&self) -> Result<redb::WriteTransaction, StoreError> {
+        Ok(self.db.begin_write()?)
+    }
+}
+
+/// Makes a file readable by its owner only.
+fn restrict(path: &Path) -> Result<(), StoreError> {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
+        .map_err(StoreError::io(path))
+}
