@@ -1,0 +1,103 @@
+//! The ONNX models inside the program and how they are run. Called by the
+//! three users of a model in this module.
+
+use std::fmt;
+use std::sync::Arc;
+
+use rten::{Model, RunOptions, ThreadPool};
+use rten_tensor::Tensor;
+
+use super::DiarizeError;
+
+/// The models inside the program (`assets/models`, origin in its NOTICE).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ModelName {
+    /// Silero VAD 6.2 for 16 kHz.
+    VoiceActivity,
+    /// pyannote segmentation 3.0.
+    Segmentation,
+    /// CAM++ voice prints.
+    VoicePrint,
+}
+
+impl fmt::Display for ModelName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::VoiceActivity => "voice activity",
+            Self::Segmentation => "speaker segmentation",
+            Self::VoicePrint => "voice print",
+        })
+    }
+}
+
+impl ModelName {
+    fn bytes(self) -> &'static [u8] {
+        match self {
+            Self::VoiceActivity => {
+                include_bytes!("../../../assets/models/silero_vad_16k_sequence.onnx")
+            }
+            Self::Segmentation => include_bytes!("../../../assets/models/segmentation-3.0.onnx"),
+            Self::VoicePrint => include_bytes!("../../../assets/models/campplus_w8.onnx"),
+        }
+    }
+}
+
+/// A loaded model that runs on one thread: calls are worked on side by side in
+/// several processes, and threads within one only wait for each other.
+pub(super) struct Net {
+    name: ModelName,
+    model: Model,
+    threads: Arc<ThreadPool>,
+}
+
+impl Net {
+    pub(super) fn load(name: ModelName) -> Result<Self, DiarizeError> {
+        let model = Model::load_static_slice(name.bytes()).map_err(|e| DiarizeError::Load {
+            model: name,
+            reason: e.to_string(),
+        })?;
+        Ok(Self {
+            name,
+            model,
+            threads: Arc::new(ThreadPool::with_num_threads(1)),
+        })
+    }
+
+    /// Runs the model on inputs (shape, values) and gives its first `N` outputs.
+    pub(super) fn run<const N: usize>(
+        &self,
+        inputs: Vec<(&[usize], Vec<f32>)>,
+    ) -> Result<[Vec<f32>; N], DiarizeError> {
+        let fail = |reason: String| DiarizeError::Run {
+            model: self.name,
+            reason,
+        };
+        let ids = self.model.input_ids();
+        let outputs = self
+            .model
+            .output_ids()
+            .get(..N)
+            .filter(|_| ids.len() == inputs.len())
+            .ok_or_else(|| fail("it has other inputs or outputs than expected".to_owned()))?;
+        let inputs = ids
+            .iter()
+            .zip(inputs)
+            .map(|(id, (shape, values))| (*id, Tensor::from_data(shape, values).into()))
+            .collect();
+        let options = RunOptions::default().with_thread_pool(Some(Arc::clone(&self.threads)));
+        let values = self
+            .model
+            .run(inputs, outputs, Some(options))
+            .map_err(|e| fail(e.to_string()))?
+            .into_iter()
+            .map(|value| {
+                let tensor: Tensor<f32> =
+                    value.try_into().map_err(|_| fail("no f32".to_owned()))?;
+                Ok(tensor.into_data())
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        values
+            .try_into()
+            .map_err(|_| fail("an output is missing".to_owned()))
+    }
+}

@@ -1,0 +1,146 @@
+//! Which of up to three voices speak in a window of ten seconds (pyannote
+//! segmentation 3.0). Called by [`super::Diarizer`].
+//!
+//! The model gives log-probabilities of seven cases for each of 589 frames:
+//! nobody, one of three voices, two of them at once ("powerset"). The numbers of
+//! the voices hold within a window only.
+
+use super::net::{ModelName, Net};
+use super::{DiarizeError, SAMPLE_RATE};
+
+/// Voices that a window can hold.
+pub(super) const LOCAL: usize = 3;
+/// Seconds from one frame to the next.
+pub(super) const FRAME_S: f32 = 270.0 / SAMPLE_RATE as f32;
+/// The middle of the first frame: half of the model's view of 991 samples.
+pub(super) const FIRST_S: f32 = 991.0 / 2.0 / SAMPLE_RATE as f32;
+
+const WINDOW: usize = 10 * SAMPLE_RATE;
+/// From one window to the next: every moment is seen twice. Four times costs half
+/// as much again and changed nothing on the calls it was measured on.
+const HOP: usize = WINDOW / 2;
+const CASES: usize = 7;
+const SPEAKING: [[bool; LOCAL]; CASES] = [
+    [false, false, false],
+    [true, false, false],
+    [false, true, false],
+    [false, false, true],
+    [true, true, false],
+    [true, false, true],
+    [false, true, true],
+];
+
+pub(super) struct Segmenter {
+    net: Net,
+}
+
+/// What the model says of one window.
+pub(super) struct Segment {
+    /// First sample of the window.
+    pub(super) start: usize,
+    pub(super) frames: Vec<SegmentFrame>,
+}
+
+/// One frame of a window.
+#[derive(Clone, Copy)]
+pub(super) struct SegmentFrame {
+    /// Who speaks, in the most probable case.
+    pub(super) speaking: [bool; LOCAL],
+    /// The probability that each speaks, over all cases.
+    pub(super) activity: [f32; LOCAL],
+}
+
+impl SegmentFrame {
+    pub(super) fn count(&self) -> usize {
+        self.speaking.iter().filter(|s| **s).count()
+    }
+
+    /// Only this one speaks.
+    pub(super) fn alone(&self, local: usize) -> bool {
+        self.speaking[local] && self.count() == 1
+    }
+}
+
+impl Segment {
+    /// The samples of the window that exist.
+    pub(super) fn samples<'a>(&self, all: &'a [f32]) -> &'a [f32] {
+        &all[self.start.min(all.len())..(self.start + WINDOW).min(all.len())]
+    }
+}
+
+/// The first samples of the windows that cover a recording.
+pub(super) fn starts(samples: usize) -> Vec<usize> {
+    let more = samples.saturating_sub(WINDOW).div_ceil(HOP);
+    if samples == 0 {
+        Vec::new()
+    } else {
+        (0..=more).map(|i| i * HOP).collect()
+    }
+}
+
+impl Segmenter {
+    pub(super) fn new() -> Result<Self, DiarizeError> {
+        Ok(Self {
+            net: Net::load(ModelName::Segmentation)?,
+        })
+    }
+
+    /// Runs the model on the window that begins at `start`; behind the end of the
+    /// recording there is silence.
+    pub(super) fn run(&self, samples: &[f32], start: usize) -> Result<Segment, DiarizeError> {
+        let mut segment = Segment {
+            start,
+            frames: Vec::new(),
+        };
+        let mut input = segment.samples(samples).to_vec();
+        input.resize(WINDOW, 0.0);
+        let [cases] = self.net.run(vec![(&[1, 1, WINDOW], input)])?;
+        segment.frames = cases.as_chunks().0.iter().map(frame).collect();
+        Ok(segment)
+    }
+}
+
+fn frame(log_probs: &[f32; CASES]) -> SegmentFrame {
+    let best = (0..CASES)
+        .max_by(|a, b| log_probs[*a].total_cmp(&log_probs[*b]))
+        .unwrap_or(0);
+    let mut activity = [0.0; LOCAL];
+    for (log_prob, speaking) in log_probs.iter().zip(SPEAKING) {
+        for (sum, speaks) in activity.iter_mut().zip(speaking) {
+            if speaks {
+                *sum += log_prob.exp();
+            }
+        }
+    }
+    SegmentFrame {
+        speaking: SPEAKING[best],
+        activity,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_cover_the_recording() {
+        assert!(starts(0).is_empty());
+        assert_eq!(starts(1), [0]);
+        assert_eq!(starts(WINDOW), [0]);
+        assert_eq!(starts(WINDOW + 1), [0, HOP]);
+        let last = *starts(1_234_567).last().expect("windows");
+        assert!(last + WINDOW >= 1_234_567 && last < 1_234_567);
+    }
+
+    #[test]
+    fn cases_become_voices() {
+        let log_probs = [0.05_f32, 0.1, 0.05, 0.1, 0.6, 0.05, 0.05].map(f32::ln);
+        let frame = frame(&log_probs);
+        assert_eq!(frame.speaking, [true, true, false]);
+        assert_eq!(frame.count(), 2);
+        assert!(!frame.alone(0));
+        for (got, want) in frame.activity.iter().zip([0.75, 0.7, 0.2]) {
+            assert!((got - want).abs() < 1e-5);
+        }
+    }
+}
