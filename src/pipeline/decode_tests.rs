@@ -1,0 +1,178 @@
+//! Tests of decoding on files made here, sample by sample. Files made by ffmpeg
+//! are tested in `tests/it`.
+
+use super::*;
+
+fn wav(rate_hz: u32, channels: u16, samples: &[i16]) -> Vec<u8> {
+    let data = samples.len() as u32 * 2;
+    let mut bytes = Vec::new();
+    bytes.extend(b"RIFF");
+    bytes.extend((36 + data).to_le_bytes());
+    bytes.extend(b"WAVEfmt ");
+    bytes.extend(16u32.to_le_bytes());
+    bytes.extend(1u16.to_le_bytes());
+    bytes.extend(channels.to_le_bytes());
+    bytes.extend(rate_hz.to_le_bytes());
+    bytes.extend((rate_hz * u32::from(channels) * 2).to_le_bytes());
+    bytes.extend((channels * 2).to_le_bytes());
+    bytes.extend(16u16.to_le_bytes());
+    bytes.extend(b"data");
+    bytes.extend(data.to_le_bytes());
+    bytes.extend(samples.iter().flat_map(|s| s.to_le_bytes()));
+    bytes
+}
+
+fn tone(rate_hz: u32, seconds: f64, hz: f64) -> Vec<i16> {
+    (0..(f64::from(rate_hz) * seconds) as usize)
+        .map(|n| {
+            let phase = n as f64 / f64::from(rate_hz) * hz * std::f64::consts::TAU;
+            (phase.sin() * 16_000.0) as i16
+        })
+        .collect()
+}
+
+struct Run {
+    decoded: Decoded,
+    dir: tempfile::TempDir,
+}
+
+fn run(bytes: &[u8]) -> Result<Run, MediaError> {
+    let dir = tempfile::tempdir().expect("dir");
+    let source = dir.path().join("source");
+    std::fs::write(&source, bytes).expect("written");
+    let decoded = decode(&source, &dir.path().join("work"), &mut |_| {})?;
+    Ok(Run { decoded, dir })
+}
+
+impl Run {
+    fn samples(&self, channel: usize) -> Vec<i16> {
+        let kept = self.decoded.media.kept_channels;
+        let path = &pcm_paths(&self.dir.path().join("work"), kept)[channel];
+        std::fs::read(path)
+            .expect("samples")
+            .chunks_exact(2)
+            .map(|pair| i16::from_le_bytes([pair[0], pair[1]]))
+            .collect()
+    }
+}
+
+/// Power of one frequency ÷ power of all.
+fn purity(samples: &[i16], hz: f64) -> f64 {
+    let (mut re, mut im, mut all) = (0.0, 0.0, 0.0);
+    for (n, sample) in samples.iter().enumerate() {
+        let phase = n as f64 / f64::from(SAMPLE_RATE_HZ) * hz * std::f64::consts::TAU;
+        let sample = f64::from(*sample);
+        re += sample * phase.cos();
+        im += sample * phase.sin();
+        all += sample * sample;
+    }
+    2.0 * (re * re + im * im) / (samples.len() as f64 * all)
+}
+
+#[test]
+fn every_rate_becomes_16_khz_of_the_same_length_and_tone() {
+    for rate_hz in [8_000, 11_025, 16_000, 22_050, 44_100, 48_000, 192_000] {
+        let run = run(&wav(rate_hz, 1, &tone(rate_hz, 1.5, 440.0))).expect("decoded");
+        let samples = run.samples(0);
+        assert!(samples.len().abs_diff(24_000) <= 1, "{rate_hz}");
+        assert!(run.decoded.media.duration_ms.abs_diff(1_500) <= 1);
+        assert_eq!(run.decoded.media.sample_rate_hz, rate_hz);
+        let purity = purity(&samples[1_600..22_400], 440.0);
+        assert!(purity > 0.999, "{rate_hz}: {purity}");
+        // No delay: the sine begins at its zero crossing.
+        let first = samples.iter().position(|s| s.abs() > 3_000).expect("sound");
+        assert!(first < 20, "{rate_hz}: {first}");
+    }
+}
+
+#[test]
+fn two_channels_stay_apart() {
+    let left = tone(8_000, 1.0, 300.0);
+    let right = tone(8_000, 1.0, 700.0);
+    let both: Vec<i16> = left
+        .iter()
+        .zip(&right)
+        .flat_map(|(l, r)| [*l, *r])
+        .collect();
+    let run = run(&wav(8_000, 2, &both)).expect("decoded");
+    assert_eq!(
+        (run.decoded.media.kept_channels, run.decoded.media.dual_mono),
+        (2, false)
+    );
+    assert!(purity(&run.samples(0), 300.0) > 0.99);
+    assert!(purity(&run.samples(1), 700.0) > 0.99);
+    assert_eq!(run.decoded.envelope.channels.len(), 2);
+    assert_eq!(run.decoded.envelope.channels[0].peak.len(), 20);
+}
+
+#[test]
+fn one_signal_in_two_channels_is_mono() {
+    let signal = tone(8_000, 1.0, 300.0);
+    let twice: Vec<i16> = signal.iter().flat_map(|s| [*s, *s]).collect();
+    let right_only: Vec<i16> = signal.iter().flat_map(|s| [0, *s]).collect();
+    let left_only: Vec<i16> = signal.iter().flat_map(|s| [*s, 0]).collect();
+    for samples in [twice, right_only, left_only] {
+        let run = run(&wav(8_000, 2, &samples)).expect("decoded");
+        let media = &run.decoded.media;
+        assert_eq!(
+            (media.channels, media.kept_channels, media.dual_mono),
+            (2, 1, true)
+        );
+        assert!(
+            purity(&run.samples(0), 300.0) > 0.99,
+            "the channel with the sound is kept"
+        );
+    }
+}
+
+#[test]
+fn many_channels_are_mixed() {
+    let signal = tone(8_000, 0.5, 300.0);
+    let six: Vec<i16> = signal.iter().flat_map(|s| [*s; 6]).collect();
+    let run = run(&wav(8_000, 6, &six)).expect("decoded");
+    assert_eq!(
+        (run.decoded.media.channels, run.decoded.media.kept_channels),
+        (6, 1)
+    );
+}
+
+#[test]
+fn a_truncated_file_keeps_what_it_has() {
+    let bytes = wav(8_000, 1, &tone(8_000, 2.0, 440.0));
+    let run = run(&bytes[..44 + 16_000]).expect("decoded");
+    assert_eq!(run.decoded.media.duration_ms, 1_000);
+}
+
+#[test]
+fn what_is_no_recording_is_refused_with_a_reason() {
+    let code = |bytes: &[u8]| match run(bytes) {
+        Ok(run) => panic!("decoded: {:?}", run.decoded.media),
+        Err(error) => error.code(),
+    };
+    assert_eq!(code(b""), "empty_file");
+    assert_eq!(
+        code(b"hello, this is a text and no sound at all"),
+        "unsupported_type"
+    );
+    assert_eq!(code(&[0u8; 10_000]), "unsupported_type");
+    assert_eq!(code(&wav(8_000, 1, &[])), "damaged_file");
+    let mut gsm = wav(8_000, 1, &tone(8_000, 1.0, 440.0));
+    gsm[20] = 0x31;
+    assert_eq!(code(&gsm), "unsupported_codec");
+    let mut no_rate = wav(8_000, 1, &tone(8_000, 1.0, 440.0));
+    no_rate[24..28].fill(0);
+    assert!(["damaged_file", "unsupported_type"].contains(&code(&no_rate)));
+}
+
+#[test]
+fn the_envelope_measures_loudness_and_clipping() {
+    let mut samples = tone(16_000, 0.1, 500.0);
+    samples.extend(vec![i16::MAX; 800]);
+    samples.extend(vec![0; 800]);
+    let run = run(&wav(16_000, 1, &samples)).expect("decoded");
+    let channel = &run.decoded.envelope.channels[0];
+    assert_eq!(run.decoded.envelope.frame_ms, 50);
+    assert_eq!(channel.rms_dbfs, [-9, -9, 0, -120]);
+    assert_eq!(channel.clipped, [0, 0, 800, 0]);
+    assert_eq!(channel.peak[3], 0);
+}

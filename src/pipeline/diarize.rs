@@ -1,0 +1,231 @@
+//! The diarize stage: gives words to speakers, builds turns, and finds out
+//! which party is the operator. Pure but for the voices, which the speech
+//! worker finds. Called by the runner and by `analyze`.
+
+use crate::config::OperatorChannel;
+use crate::domain::score::one_decimal;
+use crate::domain::transcript::{ChannelRecognition, PartySpeech, Recognition, Transcript};
+use crate::domain::{Separation, Span, Speaker, Turn, Word};
+use crate::speech::protocol::Voice;
+
+use super::score::Rules;
+use super::score::phrases::Tokens;
+
+/// A pause longer than this ends a turn's piece, so that the other party's words can come between.
+const PIECE_PAUSE_MS: u64 = 700;
+/// A word is covered speech up to this far from its bounds.
+const COVER_MARGIN_MS: u64 = 600;
+
+/// What the words of one party are, before it is known who the party is.
+struct Party {
+    channel: u16,
+    spans: Vec<Span>,
+    words: Vec<Word>,
+}
+
+/// Builds the transcript. `voices` are those of a one-channel recording; empty
+/// when they could not be told apart. `swapped` is a person's correction.
+pub(super) fn transcript(
+    recognition: &Recognition,
+    voices: &[Voice],
+    rules: &Rules,
+    operator_channel: OperatorChannel,
+    swapped: bool,
+) -> Transcript {
+    let (separation, parties) = match recognition.channels.as_slice() {
+        [only] => match by_voice(only, voices) {
+            Some(parties) => (Separation::Diarized, parties),
+            None => (Separation::Unseparated, vec![whole(only)]),
+        },
+        channels => (
+            Separation::Channels,
+            channels
+                .iter()
+                .enumerate()
+                .map(|(index, channel)| Party {
+                    channel: index as u16,
+                    ..whole(channel)
+                })
+                .collect(),
+        ),
+    };
+    let operator = match (separation, operator_channel) {
+        (Separation::Unseparated, _) => None,
+        (Separation::Channels, OperatorChannel::Left) => Some(0),
+        (Separation::Channels, OperatorChannel::Right) => Some(1),
+        _ => Some(find_operator(&parties, rules)),
+    };
+    let speaker = |party: usize| match operator {
+        None => Speaker::Unknown,
+        Some(operator) if (operator == party) != swapped => Speaker::Operator,
+        Some(_) => Speaker::Client,
+    };
+    let mut pieces: Vec<Turn> = parties
+        .iter()
+        .enumerate()
+        .flat_map(|(index, party)| pieces(speaker(index), &party.words))
+        .collect();
+    pieces.sort_by_key(|piece| piece.span().start_ms);
+    Transcript {
+        language: recognition.language.clone(),
+        model: recognition.model.clone(),
+        separation,
+        turns: merge(pieces),
+        coverage_percent: coverage(recognition),
+        speech: parties
+            .into_iter()
+            .enumerate()
+            .map(|(index, party)| PartySpeech {
+                speaker: speaker(index),
+                channel: party.channel,
+                spans: party.spans,
+            })
+            .collect(),
+    }
+}
+
+fn whole(channel: &ChannelRecognition) -> Party {
+    Party {
+        channel: 0,
+        spans: channel.speech.clone(),
+        words: channel
+            .segments
+            .iter()
+            .flat_map(|segment| segment.words.iter().cloned())
+            .collect(),
+    }
+}
+
+/// Two parties from one channel, or `None` without two voices that both have words.
+fn by_voice(channel: &ChannelRecognition, voices: &[Voice]) -> Option<Vec<Party>> {
+    let mut parties: Vec<Party> = (0..2)
+        .map(|voice| Party {
+            channel: 0,
+            spans: voices
+                .iter()
+                .filter(|other| other.voice.min(1) == voice)
+                .map(|other| other.span)
+                .collect(),
+            words: Vec::new(),
+        })
+        .collect();
+    for segment in &channel.segments {
+        for word in &segment.words {
+            let span = Span {
+                start_ms: word.start_ms,
+                end_ms: word.end_ms.max(word.start_ms + 1),
+            };
+            parties[nearest(span, voices)?].words.push(word.clone());
+        }
+    }
+    parties
+        .iter()
+        .all(|party| !party.words.is_empty())
+        .then_some(parties)
+}
+
+/// The voice that shares most time with the word, else the one closest to it.
+fn nearest(word: Span, voices: &[Voice]) -> Option<usize> {
+    let mut shared = [0u64; 2];
+    for voice in voices {
+        shared[voice.voice.min(1)] += voice.span.overlap_ms(word);
+    }
+    if shared[0] != shared[1] {
+        return Some(usize::from(shared[1] > shared[0]));
+    }
+    voices
+        .iter()
+        .min_by_key(|voice| {
+            let after = word.start_ms.saturating_sub(voice.span.end_ms);
+            let before = voice.span.start_ms.saturating_sub(word.end_ms);
+            after.max(before)
+        })
+        .map(|voice| voice.voice.min(1))
+}
+
+/// The party that says more of what only an operator says; else the first to speak.
+fn find_operator(parties: &[Party], rules: &Rules) -> usize {
+    let marks: Vec<usize> = parties
+        .iter()
+        .map(|party| {
+            rules
+                .operator_marks
+                .find(&Tokens::of_words(&party.words))
+                .len()
+        })
+        .collect();
+    let first_to_speak = parties
+        .iter()
+        .enumerate()
+        .filter_map(|(index, party)| Some((party.words.first()?.start_ms, index)))
+        .min()
+        .map_or(0, |(_, index)| index);
+    let best = marks.iter().copied().max().unwrap_or(0);
+    if marks.iter().filter(|count| **count == best).count() == 1 {
+        marks.iter().position(|count| *count == best).unwrap_or(0)
+    } else {
+        first_to_speak
+    }
+}
+
+/// Words divided at pauses.
+fn pieces(speaker: Speaker, words: &[Word]) -> Vec<Turn> {
+    let mut pieces: Vec<Turn> = Vec::new();
+    for word in words {
+        match pieces.last_mut() {
+            Some(piece) if word.start_ms <= piece.span().end_ms + PIECE_PAUSE_MS => {
+                piece.words.push(word.clone());
+            }
+            _ => pieces.push(Turn {
+                speaker,
+                words: vec![word.clone()],
+            }),
+        }
+    }
+    pieces
+}
+
+/// Consecutive pieces of one speaker become one turn.
+fn merge(pieces: Vec<Turn>) -> Vec<Turn> {
+    let mut turns: Vec<Turn> = Vec::new();
+    for piece in pieces {
+        match turns.last_mut() {
+            Some(turn) if turn.speaker == piece.speaker => turn.words.extend(piece.words),
+            _ => turns.push(piece),
+        }
+    }
+    turns
+}
+
+/// Share of the speech time that lies near a word, 0–100.
+fn coverage(recognition: &Recognition) -> Option<f64> {
+    let (mut speech_ms, mut covered_ms) = (0u64, 0u64);
+    for channel in &recognition.channels {
+        let near: Vec<Span> = channel
+            .segments
+            .iter()
+            .flat_map(|segment| &segment.words)
+            .map(|word| Span {
+                start_ms: word.start_ms.saturating_sub(COVER_MARGIN_MS),
+                end_ms: word.end_ms + COVER_MARGIN_MS,
+            })
+            .collect();
+        for span in &channel.speech {
+            speech_ms += span.length_ms();
+            let mut at = span.start_ms;
+            for word in &near {
+                let from = word.start_ms.max(at);
+                let to = word.end_ms.min(span.end_ms);
+                if to > from {
+                    covered_ms += to - from;
+                    at = to;
+                }
+            }
+        }
+    }
+    (speech_ms > 0).then(|| one_decimal(covered_ms as f64 / speech_ms as f64 * 100.0))
+}
+
+#[cfg(test)]
+#[path = "diarize_tests.rs"]
+mod tests;

@@ -1,0 +1,12 @@
+//! The way of a recording through its five stages: decode → transcribe →
+//! diarize → score → index. [`stages`] says what each does, [`runner`] runs
+//! them durably.
+
+pub mod decode;
+mod diarize;
+pub mod media;
+pub mod runner;
+pub mod score;
+pub mod stages;
+
+pub use runner::{Runner, Workers};

@@ -1,0 +1,173 @@
+//! What each stage does with a recording, without the store: the runner wraps
+//! it in transactions, `analyze` calls it one after the other.
+
+use std::path::{Path, PathBuf};
+
+use crate::config::Speech as SpeechConfig;
+use crate::domain::{Envelope, JobError, MediaInfo, Recognition, Score, Transcript};
+use crate::speech::model::{ModelError, ModelStore};
+use crate::speech::process::{SpeechError, SpeechProcess};
+use crate::speech::protocol::{Answer, Diarize, Request, Transcribe, Voice};
+
+use super::decode::{self, Decoded};
+use super::media::MediaError;
+use super::score::{self, Rules};
+
+/// Why a stage could not be done.
+#[derive(Debug, thiserror::Error)]
+pub enum StageError {
+    /// The recording cannot be decoded.
+    #[error(transparent)]
+    Media(#[from] MediaError),
+    /// There is no usable model.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The speech worker failed.
+    #[error(transparent)]
+    Speech(#[from] SpeechError),
+    /// What an earlier stage made is missing.
+    #[error("the output of the stage before is missing; retry the call")]
+    Missing,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] crate::store::StoreError),
+    /// The search index failed.
+    #[error(transparent)]
+    Index(#[from] crate::search::SearchError),
+}
+
+impl StageError {
+    /// As kept with the job and shown to people.
+    pub fn to_job_error(&self) -> JobError {
+        let (code, retryable) = match self {
+            StageError::Media(error @ MediaError::Io(_)) => (error.code(), true),
+            StageError::Media(error) => (error.code(), false),
+            StageError::Model(_) => ("model_missing", false),
+            StageError::Speech(SpeechError::Refused(failure)) => {
+                (failure.code.as_str(), failure.retryable)
+            }
+            StageError::Speech(SpeechError::Stopped) => ("stopped", true),
+            StageError::Speech(SpeechError::Died { .. }) => ("speech_worker_died", true),
+            StageError::Speech(SpeechError::Start(_) | SpeechError::Confused) => {
+                ("speech_worker_failed", true)
+            }
+            StageError::Missing => ("stage_output_missing", false),
+            StageError::Store(_) => ("store", true),
+            StageError::Index(_) => ("index", true),
+        };
+        JobError {
+            code: code.to_owned(),
+            message: self.to_string(),
+            retryable,
+        }
+    }
+}
+
+/// What the stages need besides the recording.
+#[derive(Clone)]
+pub struct Tools {
+    /// Settings of recognition.
+    pub speech: SpeechConfig,
+    /// The models directory.
+    pub models: std::sync::Arc<ModelStore>,
+    /// The scorecard in force.
+    pub rules: std::sync::Arc<Rules>,
+}
+
+impl Tools {
+    /// Decodes `source` into `work`.
+    pub fn decode(
+        &self,
+        source: &Path,
+        work: &Path,
+        progress: &mut dyn FnMut(f64),
+    ) -> Result<Decoded, StageError> {
+        Ok(decode::decode(source, work, progress)?)
+    }
+
+    /// Recognizes what was decoded into `work`; decodes again when the samples are gone.
+    pub fn transcribe(
+        &self,
+        source: &Path,
+        work: &Path,
+        media: &MediaInfo,
+        language: Option<&str>,
+        speech: &mut SpeechProcess,
+        progress: &mut dyn FnMut(f64),
+    ) -> Result<Recognition, StageError> {
+        let model = self.models.resolve(&self.speech.model)?;
+        let request = Request::Transcribe(Transcribe {
+            channels: samples(source, work, media)?,
+            model: model.path,
+            model_name: model.name,
+            language: language.unwrap_or(&self.speech.language).to_owned(),
+            threads: self.speech.threads,
+        });
+        match speech.ask(&request, progress)? {
+            Answer::Recognized(recognition) => Ok(recognition),
+            _ => Err(SpeechError::Confused.into()),
+        }
+    }
+
+    /// Gives the words to speakers. Where telling voices apart fails, the
+    /// transcript stands without speakers.
+    #[allow(clippy::too_many_arguments)]
+    pub fn diarize(
+        &self,
+        source: &Path,
+        work: &Path,
+        media: &MediaInfo,
+        recognition: &Recognition,
+        swapped: bool,
+        speech: &mut SpeechProcess,
+        progress: &mut dyn FnMut(f64),
+    ) -> Result<Transcript, StageError> {
+        let voices = match recognition.channels.as_slice() {
+            [only] if !only.segments.is_empty() => {
+                let channels = samples(source, work, media)?;
+                let Some(channel) = channels.into_iter().next() else {
+                    return Err(StageError::Missing);
+                };
+                let request = Request::Diarize(Diarize {
+                    channel,
+                    speech: only.speech.clone(),
+                });
+                voices(speech.ask(&request, progress))?
+            }
+            _ => Vec::new(),
+        };
+        Ok(super::diarize::transcript(
+            recognition,
+            &voices,
+            &self.rules,
+            self.speech.operator_channel,
+            swapped,
+        ))
+    }
+
+    /// Applies the scorecard.
+    pub fn score(&self, transcript: &Transcript, envelope: &Envelope, duration_ms: u64) -> Score {
+        score::score(&self.rules, transcript, envelope, duration_ms)
+    }
+}
+
+fn voices(answer: Result<Answer, SpeechError>) -> Result<Vec<Voice>, StageError> {
+    match answer {
+        Ok(Answer::Voices(voices)) => Ok(voices),
+        Ok(_) => Err(SpeechError::Confused.into()),
+        Err(SpeechError::Refused(failure)) => {
+            tracing::warn!(reason = failure.message, "voices were not told apart");
+            Ok(Vec::new())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn samples(source: &Path, work: &Path, media: &MediaInfo) -> Result<Vec<PathBuf>, StageError> {
+    let paths = decode::pcm_paths(work, media.kept_channels);
+    if !paths.iter().all(|path| path.exists()) {
+        // Work files are derived; they are gone when a finished job is tried again.
+        decode::decode(source, work, &mut |_| {})?;
+    }
+    Ok(paths)
+}

@@ -1,0 +1,295 @@
+//! Lists of calls with filters, order, pages and averages. Called by the API.
+
+use std::cmp::Ordering;
+
+use jiff::Timestamp;
+
+use crate::domain::call::CriterionSummary;
+use crate::domain::score::one_decimal;
+use crate::domain::{CallId, JobState};
+use crate::search::{Search, SearchError};
+use crate::store::{Entry, Store, StoreError};
+
+/// The list cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The search index failed.
+    #[error(transparent)]
+    Search(#[from] SearchError),
+}
+
+/// Which calls; an empty filter takes all.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Operator's name, case does not matter.
+    pub operator: Option<String>,
+    /// Not before.
+    pub from: Option<Timestamp>,
+    /// Before.
+    pub to: Option<Timestamp>,
+    /// Overall percent at least.
+    pub score_min: Option<f64>,
+    /// Overall percent at most.
+    pub score_max: Option<f64>,
+    /// In one of these states; empty = any.
+    pub states: Vec<JobState>,
+    /// Length at least, in milliseconds.
+    pub duration_min_ms: Option<u64>,
+    /// Length at most, in milliseconds.
+    pub duration_max_ms: Option<u64>,
+    /// Words said, file name, operator.
+    pub query: Option<String>,
+}
+
+/// What a list is ordered by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SortKey {
+    /// Time of arrival.
+    CreatedAt,
+    /// Time of the conversation, else of arrival.
+    StartedAt,
+    /// Length.
+    Duration,
+    /// Overall percent.
+    Score,
+    /// Percent of the criterion with this key.
+    Criterion(String),
+    /// Operator's name.
+    Operator,
+    /// File name.
+    Filename,
+    /// State of the job.
+    Status,
+}
+
+/// Order of a list; calls without a value come last in both directions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sort {
+    /// By what.
+    pub key: SortKey,
+    /// Largest first.
+    pub descending: bool,
+}
+
+/// Averages over the whole filtered set.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Averages {
+    /// Calls that have an overall percent.
+    pub scored: u64,
+    /// Mean of their overall percents, one decimal.
+    pub overall_percent: Option<f64>,
+    /// Mean of each criterion's percents, one decimal.
+    pub criteria: Vec<CriterionSummary>,
+}
+
+/// One page of a list.
+#[derive(Debug)]
+pub struct Page {
+    /// The calls of the page.
+    pub entries: Vec<Entry>,
+    /// Calls in the whole filtered set.
+    pub total: u64,
+    /// Averages over the whole filtered set.
+    pub averages: Averages,
+}
+
+/// Makes a page; `page` counts from 1.
+pub fn list(
+    store: &Store,
+    search: &Search,
+    filter: &Filter,
+    sort: &Sort,
+    page: usize,
+    page_size: usize,
+) -> Result<Page, ReportError> {
+    let found = match &filter.query {
+        Some(query) => search.find(query)?,
+        None => None,
+    };
+    let operator = filter.operator.as_ref().map(|name| name.to_lowercase());
+    let mut entries = Vec::new();
+    store.each_entry(|entry| {
+        let wanted = found
+            .as_ref()
+            .is_none_or(|ids| ids.contains(entry.call.id.as_str()))
+            && matches(filter, operator.as_deref(), &entry);
+        if wanted {
+            entries.push(entry);
+        }
+    })?;
+    let averages = averages(&entries);
+    entries.sort_by(|a, b| order(sort, a, b).then_with(|| by_id(&b.call.id, &a.call.id)));
+    let total = entries.len() as u64;
+    let entries = entries
+        .into_iter()
+        .skip((page - 1).saturating_mul(page_size))
+        .take(page_size)
+        .collect();
+    Ok(Page {
+        entries,
+        total,
+        averages,
+    })
+}
+
+fn by_id(a: &CallId, b: &CallId) -> Ordering {
+    a.cmp(b)
+}
+
+/// When the conversation took place, as far as is known.
+fn time_of(entry: &Entry) -> Timestamp {
+    entry.call.started_at.unwrap_or(entry.call.created_at)
+}
+
+fn overall(entry: &Entry) -> Option<f64> {
+    entry.call.score.as_ref()?.overall_percent
+}
+
+fn matches(filter: &Filter, operator: Option<&str>, entry: &Entry) -> bool {
+    let call = &entry.call;
+    let time = time_of(entry);
+    let within = |value: Option<f64>, min: Option<f64>, max: Option<f64>| {
+        (min.is_none() && max.is_none())
+            || value.is_some_and(|value| {
+                min.is_none_or(|min| value >= min) && max.is_none_or(|max| value <= max)
+            })
+    };
+    let duration = call.duration_ms.map(|ms| ms as f64);
+    operator.is_none_or(|wanted| {
+        call.operator
+            .as_ref()
+            .is_some_and(|name| name.to_lowercase() == wanted)
+    }) && filter.from.is_none_or(|from| time >= from)
+        && filter.to.is_none_or(|to| time < to)
+        && within(overall(entry), filter.score_min, filter.score_max)
+        && within(
+            duration,
+            filter.duration_min_ms.map(|ms| ms as f64),
+            filter.duration_max_ms.map(|ms| ms as f64),
+        )
+        && (filter.states.is_empty() || filter.states.contains(&entry.job.state))
+}
+
+fn order(sort: &Sort, a: &Entry, b: &Entry) -> Ordering {
+    let number = |entry: &Entry| -> Option<f64> {
+        match &sort.key {
+            SortKey::CreatedAt => Some(entry.call.created_at.as_microsecond() as f64),
+            SortKey::StartedAt => Some(time_of(entry).as_microsecond() as f64),
+            SortKey::Duration => entry.call.duration_ms.map(|ms| ms as f64),
+            SortKey::Score => overall(entry),
+            SortKey::Criterion(key) => {
+                entry
+                    .call
+                    .score
+                    .as_ref()?
+                    .criteria
+                    .iter()
+                    .find(|criterion| criterion.key == *key)?
+                    .percent
+            }
+            SortKey::Operator | SortKey::Filename | SortKey::Status => None,
+        }
+    };
+    let text = |entry: &Entry| -> Option<String> {
+        match sort.key {
+            SortKey::Operator => entry.call.operator.as_ref().map(|name| name.to_lowercase()),
+            SortKey::Filename => Some(entry.call.filename.to_lowercase()),
+            SortKey::Status => Some(format!("{:?}", entry.job.state)),
+            _ => None,
+        }
+    };
+    let directed = |ordering: Ordering| {
+        if sort.descending {
+            ordering.reverse()
+        } else {
+            ordering
+        }
+    };
+    match (number(a), number(b)) {
+        (Some(a), Some(b)) => return directed(a.total_cmp(&b)),
+        (Some(_), None) => return Ordering::Less,
+        (None, Some(_)) => return Ordering::Greater,
+        (None, None) => {}
+    }
+    match (text(a), text(b)) {
+        (Some(a), Some(b)) => directed(a.cmp(&b)),
+        (Some(_), None) => Ordering::Less,
+        (None, Some(_)) => Ordering::Greater,
+        (None, None) => Ordering::Equal,
+    }
+}
+
+fn averages(entries: &[Entry]) -> Averages {
+    struct Sum {
+        summary: CriterionSummary,
+        sum: f64,
+        count: u32,
+    }
+    let mut overall_sum = 0.0;
+    let mut scored = 0u64;
+    let mut criteria: Vec<Sum> = Vec::new();
+    for score in entries.iter().filter_map(|entry| entry.call.score.as_ref()) {
+        if let Some(percent) = score.overall_percent {
+            overall_sum += percent;
+            scored += 1;
+        }
+        for criterion in &score.criteria {
+            let at = criteria
+                .iter()
+                .position(|sum| sum.summary.key == criterion.key);
+            let sum = match at {
+                Some(at) => &mut criteria[at],
+                None => {
+                    criteria.push(Sum {
+                        summary: criterion.clone(),
+                        sum: 0.0,
+                        count: 0,
+                    });
+                    let last = criteria.len() - 1;
+                    &mut criteria[last]
+                }
+            };
+            if let Some(percent) = criterion.percent {
+                sum.sum += percent;
+                sum.count += 1;
+            }
+        }
+    }
+    Averages {
+        scored,
+        overall_percent: (scored > 0).then(|| one_decimal(overall_sum / scored as f64)),
+        criteria: criteria
+            .into_iter()
+            .map(|sum| CriterionSummary {
+                percent: (sum.count > 0).then(|| one_decimal(sum.sum / f64::from(sum.count))),
+                ..sum.summary
+            })
+            .collect(),
+    }
+}
+
+/// Counts of jobs by what they do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct QueueCounts {
+    /// Wait for a worker.
+    pub queued: u64,
+    /// Are worked on.
+    pub running: u64,
+    /// Gave up.
+    pub failed: u64,
+}
+
+/// Counts the jobs.
+pub fn queue_counts(store: &Store) -> Result<QueueCounts, StoreError> {
+    let mut counts = QueueCounts::default();
+    store.each_entry(|entry| match entry.job.state {
+        JobState::Queued => counts.queued += 1,
+        JobState::Running => counts.running += 1,
+        JobState::Failed => counts.failed += 1,
+        JobState::Completed | JobState::NoSpeech | JobState::Cancelled => {}
+    })?;
+    Ok(counts)
+}
