@@ -1,0 +1,104 @@
+//! The recording itself and its waveform.
+
+use std::sync::Arc;
+
+use poem::error::StaticFileError;
+use poem::web::{Data, StaticFileRequest, StaticFileResponse};
+use poem_openapi::param::Path;
+use poem_openapi::payload::Json;
+use poem_openapi::{Object, OpenApi};
+
+use super::auth::SignedIn;
+use super::calls::{entry, parse};
+use super::error::ApiError;
+use crate::app::Parts;
+use crate::store::StoreError;
+
+/// Most points of a waveform.
+const MAX_POINTS: usize = 6000;
+
+pub(super) struct AudioApi;
+
+/// The loudness of a recording over time, to be drawn.
+#[derive(Object)]
+struct WaveformView {
+    duration_ms: u64,
+    peaks_per_second: f64,
+    /// One list a channel; 0–255, 255 = full scale.
+    channels: Vec<Vec<u8>>,
+}
+
+#[OpenApi]
+impl AudioApi {
+    /// The recording as it arrived; `Range` requests are answered.
+    #[oai(path = "/audio/:id", method = "get", operation_id = "audio")]
+    async fn audio(
+        &self,
+        Data(parts): Data<&Arc<Parts>>,
+        _who: SignedIn,
+        id: Path<String>,
+        file: StaticFileRequest,
+    ) -> poem::Result<StaticFileResponse> {
+        let call = entry(parts, parse(&id.0)?).await?.call;
+        let parts = Arc::clone(parts);
+        let response = parts
+            .store
+            .run(move |store| {
+                let recording = store.recording(&call.sha256)?.ok_or(StoreError::NotFound)?;
+                let path = store.blobs().path(&call.sha256);
+                Ok(file
+                    .create_response(path, false, false)
+                    .map(|response| response.with_content_type(recording.content_type)))
+            })
+            .await
+            .map_err(ApiError::from)?;
+        match response {
+            Ok(response) => Ok(response),
+            Err(StaticFileError::NotFound) => Err(ApiError::missing(
+                "recording_lost",
+                "The file of this recording is gone from the disk of the server.",
+            )
+            .into()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Peaks to draw the recording with.
+    #[oai(path = "/waveform/:id", method = "get", operation_id = "waveform")]
+    async fn waveform(
+        &self,
+        Data(parts): Data<&Arc<Parts>>,
+        _who: SignedIn,
+        id: Path<String>,
+    ) -> Result<Json<WaveformView>, ApiError> {
+        let id = parse(&id.0)?;
+        let duration_ms = entry(parts, id.clone()).await?.call.duration_ms;
+        let envelope = parts.store.run(move |store| store.envelope(&id)).await?;
+        let (Some(envelope), Some(duration_ms)) = (envelope, duration_ms) else {
+            return Err(ApiError::missing(
+                "not_ready",
+                "The recording has not been decoded yet.",
+            ));
+        };
+        let frames = envelope
+            .channels
+            .first()
+            .map_or(0, |channel| channel.peak.len());
+        let group = frames.div_ceil(MAX_POINTS).max(1);
+        Ok(Json(WaveformView {
+            duration_ms,
+            peaks_per_second: 1000.0 / (f64::from(envelope.frame_ms.max(1)) * group as f64),
+            channels: envelope
+                .channels
+                .iter()
+                .map(|channel| {
+                    channel
+                        .peak
+                        .chunks(group)
+                        .map(|peaks| peaks.iter().copied().max().unwrap_or(0))
+                        .collect()
+                })
+                .collect(),
+        }))
+    }
+}

@@ -1,0 +1,277 @@
+//! One call: its status, its details, and what can be done with it.
+
+use std::sync::Arc;
+
+use poem::web::Data;
+use poem_openapi::param::Path;
+use poem_openapi::payload::Json;
+use poem_openapi::types::MaybeUndefined;
+use poem_openapi::{ApiResponse, Object, OpenApi};
+
+use super::auth::SignedIn;
+use super::detail::CallDetail;
+use super::error::{ApiError, ErrorView};
+use super::views::{CallView, StageView, StatusView, overall_progress};
+use crate::app::Parts;
+use crate::domain::{CallId, JobState};
+use crate::store::{Entry, StoreError};
+
+pub(super) struct CallsApi;
+
+/// Where a call is.
+#[derive(Object)]
+pub(super) struct StatusDetailView {
+    id: String,
+    status: StatusView,
+    stage: StageView,
+    /// Share of the current stage that is done, 0–1.
+    stage_progress: f64,
+    /// Share of the whole work that is done, 0–1.
+    progress: f64,
+    error: Option<ErrorView>,
+}
+
+/// What shall change; what is left out stays.
+#[derive(Object)]
+struct CallPatch {
+    /// Another operator, or null for none.
+    operator: MaybeUndefined<String>,
+    /// Exchange operator and client; the call is scored again.
+    swap_speakers: Option<bool>,
+}
+
+#[derive(ApiResponse)]
+enum Deleted {
+    /// Deleted.
+    #[oai(status = 204)]
+    Deleted,
+}
+
+#[OpenApi]
+impl CallsApi {
+    /// Where a call is.
+    #[oai(path = "/status/:id", method = "get", operation_id = "status")]
+    async fn status(
+        &self,
+        Data(parts): Data<&Arc<Parts>>,
+        _who: SignedIn,
+        id: Path<String>,
+    ) -> Result<Json<StatusDetailView>, ApiError> {
+        status_of(parts, &id.0).await
+    }
+
+    /// Everything about a call: metadata, turns with word times, score with evidence, metrics.
+    #[oai(path = "/results/:id", method = "get", operation_id = "result")]
+    async fn result(
+        &self,
+        Data(parts): Data<&Arc<Parts>>,
+        _who: SignedIn,
+        id: Path<String>,
+    ) -> Result<Json<CallDetail>, ApiError> {
+        detail(parts, parse(&id.0)?).await
+    }
+
+    /// Change the operator or exchange the speakers.
+    #[oai(path = "/results/:id", method = "patch", operation_id = "patchResult")]
+    async fn patch(
+        &self,
+        Data(parts): Data<&Arc<Parts>>,
+        _who: SignedIn,
+        id: Path<String>,
+        patch: Json<CallPatch>,
+    ) -> Result<Json<CallDetail>, ApiError> {
+        let id = parse(&id.0)?;
+        let operator = match patch.0.operator {
+            MaybeUndefined::Undefined => None,
+            MaybeUndefined::Null => Some(None),
+            MaybeUndefined::Value(name) => Some(
+                crate::intake::clean_operator(Some(&name))
+                    .map_err(|error| ApiError::bad_request("bad_details", error.to_string()))?,
+            ),
+        };
+        let swap = patch.0.swap_speakers.unwrap_or(false);
+        if swap {
+            let wanted = id.clone();
+            let entry = parts.store.run(move |store| store.entry(&wanted)).await?;
+            let state = entry.ok_or_else(ApiError::not_found)?.job.state;
+            if state != JobState::Completed {
+                return Err(ApiError::conflict(
+                    "not_completed",
+                    "Speakers can be exchanged once the call is completed.",
+                ));
+            }
+        }
+        let (runner, search) = (Arc::clone(&parts.runner), Arc::clone(&parts.search));
+        let wanted = id.clone();
+        let job = parts
+            .store
+            .run(move |store| {
+                if let Some(operator) = operator {
+                    store.set_operator(&wanted, operator.as_deref())?;
+                    reindex(store, &search, &wanted)?;
+                }
+                if swap {
+                    let tools = runner.tools();
+                    store.swap_speakers(&wanted, |transcript, envelope, duration_ms| {
+                        tools.score(transcript, envelope, duration_ms)
+                    })?;
+                }
+                Ok(store.entry(&wanted)?.ok_or(StoreError::NotFound)?.job)
+            })
+            .await?;
+        parts.runner.announce(&job);
+        detail(parts, id).await
+    }
+
+    /// Delete a call with its recording and all that was made of it.
+    #[oai(
+        path = "/results/:id",
+        method = "delete",
+        operation_id = "deleteResult"
+    )]
+    async fn delete(
+        &self,
+        Data(parts): Data<&Arc<Parts>>,
+        who: SignedIn,
+        id: Path<String>,
+    ) -> Result<Deleted, ApiError> {
+        let id = parse(&id.0)?;
+        tracing::info!(call = %id, user = who.user().name, "deleted");
+        let runner = Arc::clone(&parts.runner);
+        parts.store.run(move |_| runner.delete(&id)).await?;
+        Ok(Deleted::Deleted)
+    }
+
+    /// Stop the work on a call at once.
+    #[oai(
+        path = "/results/:id/cancel",
+        method = "post",
+        operation_id = "cancelResult"
+    )]
+    async fn cancel(
+        &self,
+        Data(parts): Data<&Arc<Parts>>,
+        _who: SignedIn,
+        id: Path<String>,
+    ) -> Result<Json<CallView>, ApiError> {
+        let id = parse(&id.0)?;
+        let (runner, wanted) = (Arc::clone(&parts.runner), id.clone());
+        let cancelled = parts.store.run(move |_| runner.cancel(&wanted)).await;
+        match cancelled {
+            Err(StoreError::IllegalMove(_)) => Err(ApiError::conflict(
+                "not_running",
+                "Nothing is being done with this call, so there is nothing to cancel.",
+            )),
+            Err(error) => Err(error.into()),
+            Ok(_) => Ok(Json(view(parts, id).await?)),
+        }
+    }
+
+    /// Work on a call again: from where it failed, or recognize it anew.
+    #[oai(
+        path = "/results/:id/retry",
+        method = "post",
+        operation_id = "retryResult"
+    )]
+    async fn retry(
+        &self,
+        Data(parts): Data<&Arc<Parts>>,
+        _who: SignedIn,
+        id: Path<String>,
+    ) -> Result<Json<CallView>, ApiError> {
+        let id = parse(&id.0)?;
+        let (runner, wanted) = (Arc::clone(&parts.runner), id.clone());
+        let retried = parts.store.run(move |_| runner.retry(&wanted, None)).await;
+        match retried {
+            Err(StoreError::IllegalMove(_)) => Err(ApiError::conflict(
+                "still_running",
+                "The call is still being worked on; wait, or cancel it first.",
+            )),
+            Err(error) => Err(error.into()),
+            Ok(_) => Ok(Json(view(parts, id).await?)),
+        }
+    }
+}
+
+fn reindex(
+    store: &crate::store::Store,
+    search: &crate::search::Search,
+    id: &CallId,
+) -> Result<(), StoreError> {
+    let entry = store.entry(id)?.ok_or(StoreError::NotFound)?;
+    if entry.job.state.is_final() {
+        let transcript = store.transcript(id)?;
+        if let Err(error) = search.put(&entry.call, transcript.as_ref()) {
+            tracing::error!(call = %id, %error, "the call cannot be indexed again");
+        }
+    }
+    Ok(())
+}
+
+/// An id from a path; what is not an id is not found.
+pub(super) fn parse(id: &str) -> Result<CallId, ApiError> {
+    id.parse().map_err(|_| ApiError::not_found())
+}
+
+/// A call with its job.
+pub(super) async fn entry(parts: &Arc<Parts>, id: CallId) -> Result<Entry, ApiError> {
+    parts
+        .store
+        .run(move |store| store.entry(&id))
+        .await?
+        .ok_or_else(ApiError::not_found)
+}
+
+async fn view(parts: &Arc<Parts>, id: CallId) -> Result<CallView, ApiError> {
+    let progress = parts.runner.stage_progress(&id);
+    Ok(CallView::new(&entry(parts, id).await?, progress))
+}
+
+pub(super) async fn status_of(
+    parts: &Arc<Parts>,
+    id: &str,
+) -> Result<Json<StatusDetailView>, ApiError> {
+    let id = parse(id)?;
+    let stage_progress = parts.runner.stage_progress(&id);
+    let entry = entry(parts, id).await?;
+    let job = entry.job;
+    Ok(Json(StatusDetailView {
+        id: job.call_id.to_string(),
+        status: StatusView::of(job.state, job.stage),
+        stage: job.stage.into(),
+        stage_progress,
+        progress: overall_progress(job.state, job.stage, stage_progress),
+        error: job.error.map(|error| ErrorView {
+            code: error.code,
+            message: error.message,
+        }),
+    }))
+}
+
+async fn detail(parts: &Arc<Parts>, id: CallId) -> Result<Json<CallDetail>, ApiError> {
+    let progress = parts.runner.stage_progress(&id);
+    let runner = Arc::clone(&parts.runner);
+    parts
+        .store
+        .run(move |store| {
+            let Some(entry) = store.entry(&id)? else {
+                return Ok(None);
+            };
+            let recording = store
+                .recording(&entry.call.sha256)?
+                .ok_or(StoreError::NotFound)?;
+            let transcript = store.transcript(&id)?;
+            let score = store.score(&id)?;
+            Ok(Some(CallDetail::new(
+                &entry,
+                progress,
+                &recording,
+                transcript.as_ref(),
+                score.as_ref(),
+                runner.tools().rules.card(),
+            )))
+        })
+        .await?
+        .map(Json)
+        .ok_or_else(ApiError::not_found)
+}

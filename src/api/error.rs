@@ -1,0 +1,194 @@
+//! From errors of the modules below to answers: the table is exhaustive. A
+//! client gets `{code, message}`; the details of a 5xx go to the log only.
+
+use poem::Response;
+use poem::http::StatusCode;
+use poem_openapi::payload::Json;
+use poem_openapi::{ApiResponse, Object};
+
+use crate::intake::IntakeError;
+use crate::pipeline::media::MediaError;
+use crate::report::ReportError;
+use crate::store::StoreError;
+
+/// Every answer other than a success.
+#[derive(Debug, Clone, Object)]
+#[oai(rename = "ErrorView")]
+pub(super) struct ErrorView {
+    /// Stable name of the reason.
+    pub(super) code: String,
+    /// One English sentence that says what to do.
+    pub(super) message: String,
+}
+
+/// An answer other than a success.
+#[derive(Debug, ApiResponse)]
+pub(super) enum ApiError {
+    /// The request is not understood.
+    #[oai(status = 400)]
+    BadRequest(Json<ErrorView>),
+    /// Nobody is signed in.
+    #[oai(status = 401)]
+    Unauthorized(Json<ErrorView>),
+    /// There is no such thing.
+    #[oai(status = 404)]
+    NotFound(Json<ErrorView>),
+    /// Not in this state.
+    #[oai(status = 409)]
+    Conflict(Json<ErrorView>),
+    /// The program failed; its log says more.
+    #[oai(status = 500)]
+    Internal(Json<ErrorView>),
+    /// The disk is full.
+    #[oai(status = 507)]
+    StorageFull(Json<ErrorView>),
+}
+
+fn view(code: &str, message: impl Into<String>) -> Json<ErrorView> {
+    Json(ErrorView {
+        code: code.to_owned(),
+        message: message.into(),
+    })
+}
+
+const INTERNAL: &str = "The server failed on this request; its log says more.";
+
+impl ApiError {
+    pub(super) fn bad_request(code: &str, message: impl Into<String>) -> Self {
+        Self::BadRequest(view(code, message))
+    }
+
+    pub(super) fn unauthorized(code: &str, message: impl Into<String>) -> Self {
+        Self::Unauthorized(view(code, message))
+    }
+
+    pub(super) fn not_found() -> Self {
+        Self::NotFound(view("not_found", "There is no such call."))
+    }
+
+    pub(super) fn missing(code: &str, message: impl Into<String>) -> Self {
+        Self::NotFound(view(code, message))
+    }
+
+    pub(super) fn conflict(code: &str, message: impl Into<String>) -> Self {
+        Self::Conflict(view(code, message))
+    }
+
+    pub(super) fn internal(error: &dyn std::fmt::Display) -> Self {
+        tracing::error!(%error, "a request failed");
+        Self::Internal(view("internal", INTERNAL))
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match &error {
+            StoreError::NotFound => Self::not_found(),
+            StoreError::IllegalMove(_) => Self::conflict(
+                "illegal_move",
+                "The call is not in a state that allows this; look at its status.",
+            ),
+            StoreError::Io { .. } | StoreError::Database(_) if error.is_storage_full() => {
+                tracing::error!(%error, "the disk is full");
+                Self::StorageFull(view(
+                    "storage_full",
+                    "The disk of the server is full; free some space and try again.",
+                ))
+            }
+            StoreError::InUse { .. }
+            | StoreError::NewerSchema { .. }
+            | StoreError::Record { .. }
+            | StoreError::Empty { .. }
+            | StoreError::Io { .. }
+            | StoreError::Database(_)
+            | StoreError::Interrupted => Self::internal(&error),
+        }
+    }
+}
+
+impl From<ReportError> for ApiError {
+    fn from(error: ReportError) -> Self {
+        match error {
+            ReportError::Store(error) => error.into(),
+            ReportError::Search(error) => Self::internal(&error),
+        }
+    }
+}
+
+/// Code and message of a file that was not accepted.
+pub(super) fn refusal(error: &IntakeError) -> ErrorView {
+    let code = match error {
+        IntakeError::Media(media @ MediaError::Io(_)) => {
+            tracing::error!(error = %media, "an upload cannot be read back");
+            "internal"
+        }
+        IntakeError::Media(media) => media.code(),
+        IntakeError::TooLarge { .. } => "file_too_large",
+        IntakeError::Details(_) => "bad_details",
+        IntakeError::Store(store) if store.is_storage_full() => {
+            tracing::error!(error = %store, "the disk is full");
+            "storage_full"
+        }
+        IntakeError::Store(store) => {
+            tracing::error!(error = %store, "an upload cannot be stored");
+            "internal"
+        }
+    };
+    let message = match code {
+        "internal" => INTERNAL.to_owned(),
+        "storage_full" => {
+            "The disk of the server is full; free some space and try again.".to_owned()
+        }
+        _ => error.to_string(),
+    };
+    ErrorView {
+        code: code.to_owned(),
+        message,
+    }
+}
+
+/// An answer with the given code and message.
+pub(super) fn body(status: StatusCode, code: &str, message: &str) -> Response {
+    let json = serde_json::json!({"code": code, "message": message});
+    Response::builder()
+        .status(status)
+        .content_type("application/json; charset=utf-8")
+        .body(json.to_string())
+}
+
+/// Gives errors of the framework (unknown route, wrong parameter, too large) the same form.
+pub(super) async fn render(error: poem::Error) -> Response {
+    if error.is_from_response() {
+        return error.into_response();
+    }
+    let status = error.status();
+    let detail = error.to_string();
+    match status {
+        StatusCode::UNAUTHORIZED => body(status, "not_signed_in", "Sign in first."),
+        StatusCode::FORBIDDEN => body(status, "forbidden", "Your role does not allow this."),
+        StatusCode::NOT_FOUND => body(
+            status,
+            "not_found",
+            "There is no such path in the API; see /docs.",
+        ),
+        StatusCode::METHOD_NOT_ALLOWED => body(
+            status,
+            "method_not_allowed",
+            "This path does not take this method; see /docs.",
+        ),
+        StatusCode::PAYLOAD_TOO_LARGE => body(status, "too_large", "The request is too large."),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => body(status, "unsupported_media_type", &detail),
+        StatusCode::RANGE_NOT_SATISFIABLE => body(status, "bad_range", &detail),
+        status if status.is_server_error() => {
+            tracing::error!(error = detail, "a request failed");
+            body(status, "internal", INTERNAL)
+        }
+        status => body(status, "bad_request", &detail),
+    }
+}
+
+/// Answer of a handler that panicked.
+pub(super) fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
+    tracing::error!("a handler panicked");
+    body(StatusCode::INTERNAL_SERVER_ERROR, "internal", INTERNAL)
+}

@@ -1,0 +1,108 @@
+//! Whether the server can do its work.
+
+use std::sync::Arc;
+
+use poem::web::Data;
+use poem_openapi::payload::Json;
+use poem_openapi::{Enum, Object, OpenApi};
+
+use super::error::ApiError;
+use crate::app::Parts;
+use crate::report;
+
+pub(super) struct HealthApi;
+
+#[derive(Enum)]
+#[oai(rename_all = "snake_case")]
+enum HealthStatus {
+    /// All works.
+    Ok,
+    /// Recordings are kept, but cannot be recognized.
+    Degraded,
+}
+
+#[derive(Enum)]
+#[oai(rename_all = "snake_case")]
+enum ModelState {
+    Ready,
+    Missing,
+    Invalid,
+}
+
+#[derive(Object)]
+struct StoreHealth {
+    ok: bool,
+    schema: u32,
+}
+
+#[derive(Object)]
+struct ModelHealth {
+    name: String,
+    state: ModelState,
+    /// What to do when it is not ready.
+    message: Option<String>,
+}
+
+#[derive(Object)]
+struct QueueHealth {
+    queued: u64,
+    running: u64,
+    failed: u64,
+}
+
+/// State of the server.
+#[derive(Object)]
+struct HealthView {
+    status: HealthStatus,
+    version: String,
+    uptime_s: u64,
+    store: StoreHealth,
+    model: ModelHealth,
+    queue: QueueHealth,
+}
+
+#[OpenApi]
+impl HealthApi {
+    /// State of the server. Public.
+    #[oai(path = "/health", method = "get", operation_id = "health")]
+    async fn health(&self, Data(parts): Data<&Arc<Parts>>) -> Result<Json<HealthView>, ApiError> {
+        let counts = parts.store.run(report::queue_counts).await;
+        let (ok, counts) = match counts {
+            Ok(counts) => (true, counts),
+            Err(error) => {
+                tracing::error!(%error, "the store cannot be read");
+                (false, report::QueueCounts::default())
+            }
+        };
+        let model = parts.model_state().await;
+        let (state, message) = match model {
+            crate::app::ModelReadiness::Ready => (ModelState::Ready, None),
+            crate::app::ModelReadiness::Missing(message) => (ModelState::Missing, Some(message)),
+            crate::app::ModelReadiness::Invalid(message) => (ModelState::Invalid, Some(message)),
+        };
+        let healthy = ok && matches!(state, ModelState::Ready);
+        Ok(Json(HealthView {
+            status: if healthy {
+                HealthStatus::Ok
+            } else {
+                HealthStatus::Degraded
+            },
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            uptime_s: parts.started.elapsed().as_secs(),
+            store: StoreHealth {
+                ok,
+                schema: parts.store.schema(),
+            },
+            model: ModelHealth {
+                name: parts.config.speech.model.clone(),
+                state,
+                message,
+            },
+            queue: QueueHealth {
+                queued: counts.queued,
+                running: counts.running,
+                failed: counts.failed,
+            },
+        }))
+    }
+}

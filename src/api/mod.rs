@@ -1,0 +1,130 @@
+//! HTTP: the API under `/api/v1`, its documents, and the page. Handlers turn
+//! requests into calls of the modules below and their results into wire types;
+//! they hold no domain logic and no queries.
+
+mod audio;
+mod auth;
+mod calls;
+mod detail;
+mod error;
+mod health;
+mod live;
+mod operators;
+mod results;
+pub mod sessions;
+mod ui;
+mod upload;
+mod views;
+
+use std::sync::Arc;
+
+use poem::endpoint::make_sync;
+use poem::http::{HeaderName, HeaderValue, StatusCode};
+use poem::middleware::{CatchPanic, Compression, SetHeader};
+use poem::{Endpoint, EndpointExt, Response, Route};
+use poem_openapi::OpenApiService;
+
+use crate::app::Parts;
+
+/// Where the API is.
+pub const BASE: &str = "/api/v1";
+
+/// What only this page may load and do; nothing inline, nothing from elsewhere.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; connect-src 'self'; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'";
+
+type Api = (
+    sessions::SessionsApi,
+    upload::UploadApi,
+    results::ResultsApi,
+    calls::CallsApi,
+    audio::AudioApi,
+    operators::OperatorsApi,
+    live::LiveApi,
+    health::HealthApi,
+);
+
+fn service() -> OpenApiService<Api, ()> {
+    OpenApiService::new(
+        (
+            sessions::SessionsApi,
+            upload::UploadApi,
+            results::ResultsApi,
+            calls::CallsApi,
+            audio::AudioApi,
+            operators::OperatorsApi,
+            live::LiveApi,
+            health::HealthApi,
+        ),
+        "call-analytics",
+        env!("CARGO_PKG_VERSION"),
+    )
+    .description("Recordings of calls: taken in, transcribed, scored. Every answer other than a success is {code, message}.")
+    .server(BASE)
+}
+
+/// The OpenAPI document as JSON.
+pub fn openapi_document() -> String {
+    service().spec()
+}
+
+/// All routes.
+pub fn routes(parts: Arc<Parts>) -> impl Endpoint<Output = Response> {
+    let service = service();
+    let document = service.spec();
+    let docs = service.swagger_ui_html();
+    let api = Route::new()
+        .nest("/", service)
+        .at(
+            "/openapi.json",
+            make_sync(move |_| {
+                Response::builder()
+                    .content_type("application/json")
+                    .body(document.clone())
+            }),
+        )
+        .catch_all_error(error::render)
+        .with(CatchPanic::new().with_handler(error::panicked));
+    Route::new()
+        .nest(BASE, api)
+        .nest(
+            "/api",
+            make_sync(|_| error::body(StatusCode::NOT_FOUND, "not_found", "There is no such path in the API; see /docs.")),
+        )
+        .at(
+            "/docs",
+            make_sync(move |_| {
+                // The document viewer is one file with its script inside.
+                Response::builder()
+                    .content_type("text/html; charset=utf-8")
+                    .header("content-security-policy", "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; font-src data:; connect-src 'self'; frame-ancestors 'none'")
+                    .body(docs.clone())
+            }),
+        )
+        .nest("/", ui::endpoint())
+        .data(parts)
+        .with(Compression::new())
+        .with(
+            SetHeader::new()
+                .appending(
+                    HeaderName::from_static("x-content-type-options"),
+                    HeaderValue::from_static("nosniff"),
+                )
+                .appending(
+                    HeaderName::from_static("x-frame-options"),
+                    HeaderValue::from_static("DENY"),
+                )
+                .appending(
+                    HeaderName::from_static("referrer-policy"),
+                    HeaderValue::from_static("same-origin"),
+                ),
+        )
+        .around(|endpoint, request| async move {
+            let mut response = endpoint.get_response(request).await;
+            response
+                .headers_mut()
+                .entry("content-security-policy")
+                .or_insert(HeaderValue::from_static(CONTENT_SECURITY_POLICY));
+            Ok(response)
+        })
+        .map_to_response()
+}

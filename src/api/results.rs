@@ -1,0 +1,218 @@
+//! Lists of calls with filters.
+
+use std::sync::Arc;
+
+use jiff::civil::Date;
+use jiff::{Span as Length, Timestamp, tz::TimeZone};
+use poem::web::Data;
+use poem_openapi::param::Query;
+use poem_openapi::payload::Json;
+use poem_openapi::{Object, OpenApi};
+
+use super::auth::SignedIn;
+use super::error::ApiError;
+use super::views::{CallView, CriterionView};
+use crate::app::Parts;
+use crate::domain::JobState;
+use crate::report::{self, Filter, Sort, SortKey};
+
+pub(super) struct ResultsApi;
+
+/// Averages over the whole filtered set.
+#[derive(Object)]
+struct AveragesView {
+    /// Calls that have an overall percent.
+    scored: u64,
+    overall_percent: Option<f64>,
+    criteria: Vec<CriterionView>,
+}
+
+/// One page of a list.
+#[derive(Object)]
+struct ResultsPage {
+    items: Vec<CallView>,
+    /// Calls in the whole filtered set.
+    total: u64,
+    page: u32,
+    page_size: u32,
+    averages: AveragesView,
+}
+
+#[OpenApi]
+impl ResultsApi {
+    /// Calls that pass the filters, a page of them, with the averages of all of them.
+    #[oai(path = "/results", method = "get", operation_id = "results")]
+    #[allow(clippy::too_many_arguments)]
+    async fn results(
+        &self,
+        Data(parts): Data<&Arc<Parts>>,
+        _who: SignedIn,
+        /// Operator's name.
+        operator: Query<Option<String>>,
+        /// RFC 3339 time or `YYYY-MM-DD`; inclusive.
+        date_from: Query<Option<String>>,
+        /// RFC 3339 time or `YYYY-MM-DD`; inclusive.
+        date_to: Query<Option<String>>,
+        /// Overall percent at least.
+        score_min: Query<Option<f64>>,
+        /// Overall percent at most.
+        score_max: Query<Option<f64>>,
+        /// One or several, separated by commas.
+        status: Query<Option<String>>,
+        /// Seconds.
+        duration_min: Query<Option<f64>>,
+        /// Seconds.
+        duration_max: Query<Option<f64>>,
+        /// Words said (any form), file name, operator; "in quotes" as a phrase.
+        q: Query<Option<String>>,
+        /// `created_at`, `started_at`, `duration`, `score`, `operator`, `filename`, `status` or `criterion:KEY`; `-` in front for descending.
+        sort: Query<Option<String>>,
+        /// From 1.
+        page: Query<Option<u32>>,
+        /// 1–200, 25 when left out.
+        page_size: Query<Option<u32>>,
+    ) -> Result<Json<ResultsPage>, ApiError> {
+        let milliseconds = |name: &str, value: Option<f64>| match value {
+            Some(seconds) if !(0.0..=1e9).contains(&seconds) => Err(bad_filter(format!(
+                "{name} is a number of seconds from 0 on."
+            ))),
+            seconds => Ok(seconds.map(|seconds| (seconds * 1000.0) as u64)),
+        };
+        let text = |value: Option<String>| {
+            value
+                .map(|text| text.trim().to_owned())
+                .filter(|text| !text.is_empty())
+        };
+        let filter = Filter {
+            operator: text(operator.0),
+            from: text(date_from.0)
+                .map(|date| time("date_from", &date, false))
+                .transpose()?,
+            to: text(date_to.0)
+                .map(|date| time("date_to", &date, true))
+                .transpose()?,
+            score_min: score_min.0,
+            score_max: score_max.0,
+            states: states(status.0.as_deref().unwrap_or_default())?,
+            duration_min_ms: milliseconds("duration_min", duration_min.0)?,
+            duration_max_ms: milliseconds("duration_max", duration_max.0)?,
+            query: text(q.0),
+        };
+        let sort = parse_sort(text(sort.0).as_deref().unwrap_or("-created_at"))?;
+        let (page, page_size) = (page.0.unwrap_or(1), page_size.0.unwrap_or(25));
+        if page == 0 || !(1..=200).contains(&page_size) {
+            return Err(bad_filter(
+                "page counts from 1 and page_size is from 1 to 200.".to_owned(),
+            ));
+        }
+        let search = Arc::clone(&parts.search);
+        let found = parts
+            .store
+            .run(move |store| {
+                Ok(report::list(
+                    store,
+                    &search,
+                    &filter,
+                    &sort,
+                    page as usize,
+                    page_size as usize,
+                ))
+            })
+            .await??;
+        Ok(Json(ResultsPage {
+            items: found
+                .entries
+                .iter()
+                .map(|entry| CallView::new(entry, parts.runner.stage_progress(&entry.call.id)))
+                .collect(),
+            total: found.total,
+            page,
+            page_size,
+            averages: AveragesView {
+                scored: found.averages.scored,
+                overall_percent: found.averages.overall_percent,
+                criteria: found
+                    .averages
+                    .criteria
+                    .iter()
+                    .map(CriterionView::from)
+                    .collect(),
+            },
+        }))
+    }
+}
+
+fn bad_filter(message: String) -> ApiError {
+    ApiError::bad_request("bad_filter", message)
+}
+
+/// A moment, or the start (for `end`: the end) of a day in UTC.
+fn time(name: &str, text: &str, end: bool) -> Result<Timestamp, ApiError> {
+    if let Ok(time) = text.parse::<Timestamp>() {
+        // Inclusive: the list's upper bound is the first moment outside.
+        return Ok(if end {
+            time.checked_add(Length::new().microseconds(1))
+                .unwrap_or(time)
+        } else {
+            time
+        });
+    }
+    text.parse::<Date>()
+        .and_then(|date| if end { date.tomorrow() } else { Ok(date) })
+        .and_then(|date| date.to_zoned(TimeZone::UTC))
+        .map(|zoned| zoned.timestamp())
+        .map_err(|_| {
+            bad_filter(format!(
+                "{name} is a date such as 2026-01-31 or a time such as 2026-01-31T09:00:00Z."
+            ))
+        })
+}
+
+fn states(list: &str) -> Result<Vec<JobState>, ApiError> {
+    let mut states = Vec::new();
+    for name in list
+        .split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+    {
+        match name {
+            "queued" => states.push(JobState::Queued),
+            "processing" => states.extend([JobState::Running, JobState::Queued]),
+            "completed" => states.push(JobState::Completed),
+            "failed" => states.push(JobState::Failed),
+            "cancelled" => states.push(JobState::Cancelled),
+            "no_speech" => states.push(JobState::NoSpeech),
+            _ => {
+                return Err(bad_filter(format!(
+                    "{name:?} is not a status; known: queued, processing, completed, failed, cancelled, no_speech."
+                )));
+            }
+        }
+    }
+    Ok(states)
+}
+
+fn parse_sort(text: &str) -> Result<Sort, ApiError> {
+    let (descending, name) = match text.strip_prefix('-') {
+        Some(name) => (true, name),
+        None => (false, text),
+    };
+    let key = match name {
+        "created_at" => SortKey::CreatedAt,
+        "started_at" => SortKey::StartedAt,
+        "duration" => SortKey::Duration,
+        "score" => SortKey::Score,
+        "operator" => SortKey::Operator,
+        "filename" => SortKey::Filename,
+        "status" => SortKey::Status,
+        other => match other.strip_prefix("criterion:") {
+            Some(key) if !key.is_empty() => SortKey::Criterion(key.to_owned()),
+            _ => {
+                return Err(bad_filter(format!(
+                    "The list cannot be ordered by {name:?}."
+                )));
+            }
+        },
+    };
+    Ok(Sort { key, descending })
+}

@@ -1,0 +1,207 @@
+//! Wire types of calls, and how they are made from what is stored.
+
+use poem_openapi::{Enum, Object};
+
+use super::error::ErrorView;
+use crate::domain::call::CriterionSummary;
+use crate::domain::{JobState, MediaKind, Separation, Source, Speaker, Stage};
+use crate::store::Entry;
+
+/// Where a call is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[oai(rename_all = "snake_case")]
+pub(super) enum StatusView {
+    Queued,
+    Processing,
+    Completed,
+    Failed,
+    Cancelled,
+    NoSpeech,
+}
+
+impl StatusView {
+    /// A job between two stages is being processed, not queued.
+    pub(super) fn of(state: JobState, stage: Stage) -> Self {
+        match state {
+            JobState::Queued if stage == Stage::Decode => Self::Queued,
+            JobState::Queued | JobState::Running => Self::Processing,
+            JobState::Completed => Self::Completed,
+            JobState::NoSpeech => Self::NoSpeech,
+            JobState::Failed => Self::Failed,
+            JobState::Cancelled => Self::Cancelled,
+        }
+    }
+}
+
+/// The five stages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[oai(rename_all = "snake_case")]
+pub(super) enum StageView {
+    Decode,
+    Transcribe,
+    Diarize,
+    Score,
+    Index,
+}
+
+impl From<Stage> for StageView {
+    fn from(stage: Stage) -> Self {
+        match stage {
+            Stage::Decode => Self::Decode,
+            Stage::Transcribe => Self::Transcribe,
+            Stage::Diarize => Self::Diarize,
+            Stage::Score => Self::Score,
+            Stage::Index => Self::Index,
+        }
+    }
+}
+
+/// Sound or video.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[oai(rename_all = "snake_case")]
+pub(super) enum MediaKindView {
+    Audio,
+    Video,
+}
+
+/// By which door a recording came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[oai(rename_all = "snake_case")]
+pub(super) enum SourceView {
+    Upload,
+}
+
+/// How the speakers were told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[oai(rename_all = "snake_case")]
+pub(super) enum SpeakersView {
+    /// Each has a channel.
+    Channels,
+    /// By voice: an estimate.
+    Diarized,
+    /// Not.
+    Unseparated,
+}
+
+/// Who speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[oai(rename_all = "snake_case")]
+pub(super) enum SpeakerView {
+    Operator,
+    Client,
+    Unknown,
+}
+
+impl From<Speaker> for SpeakerView {
+    fn from(speaker: Speaker) -> Self {
+        match speaker {
+            Speaker::Operator => Self::Operator,
+            Speaker::Client => Self::Client,
+            Speaker::Unknown => Self::Unknown,
+        }
+    }
+}
+
+/// One criterion's percent.
+#[derive(Debug, Clone, Object)]
+pub(super) struct CriterionView {
+    key: String,
+    /// As the team wrote it.
+    name: String,
+    name_en: Option<String>,
+    /// 0–100; null when none of its items applied.
+    percent: Option<f64>,
+}
+
+impl From<&CriterionSummary> for CriterionView {
+    fn from(criterion: &CriterionSummary) -> Self {
+        Self {
+            key: criterion.key.clone(),
+            name: criterion.name.clone(),
+            name_en: criterion.name_en.clone(),
+            percent: criterion.percent,
+        }
+    }
+}
+
+/// A call in a list.
+#[derive(Debug, Clone, Object)]
+pub(super) struct CallView {
+    /// ULID.
+    pub(super) id: String,
+    pub(super) filename: String,
+    pub(super) status: StatusView,
+    pub(super) stage: StageView,
+    /// Share of the whole work that is done, 0–1.
+    pub(super) progress: f64,
+    /// Why it failed, or why its last attempt did.
+    error: Option<ErrorView>,
+    operator: Option<String>,
+    /// When it arrived, RFC 3339.
+    created_at: String,
+    /// When the conversation began, RFC 3339.
+    started_at: Option<String>,
+    duration_ms: Option<u64>,
+    language: Option<String>,
+    media: MediaKindView,
+    source: SourceView,
+    /// 0–100.
+    overall_percent: Option<f64>,
+    criteria: Vec<CriterionView>,
+    speakers: Option<SpeakersView>,
+    /// How often the current stage was begun.
+    attempts: u32,
+}
+
+impl CallView {
+    /// `stage_progress` is the share of the current stage that is done, 0–1.
+    pub(super) fn new(entry: &Entry, stage_progress: f64) -> Self {
+        let (call, job) = (&entry.call, &entry.job);
+        Self {
+            id: call.id.to_string(),
+            filename: call.filename.clone(),
+            status: StatusView::of(job.state, job.stage),
+            stage: job.stage.into(),
+            progress: overall_progress(job.state, job.stage, stage_progress),
+            error: job.error.as_ref().map(|error| ErrorView {
+                code: error.code.clone(),
+                message: error.message.clone(),
+            }),
+            operator: call.operator.clone(),
+            created_at: call.created_at.to_string(),
+            started_at: call.started_at.map(|time| time.to_string()),
+            duration_ms: call.duration_ms,
+            language: call.language.clone(),
+            media: match call.media {
+                MediaKind::Audio => MediaKindView::Audio,
+                MediaKind::Video => MediaKindView::Video,
+            },
+            source: match call.source {
+                Source::Upload => SourceView::Upload,
+            },
+            overall_percent: call.score.as_ref().and_then(|score| score.overall_percent),
+            criteria: call
+                .score
+                .iter()
+                .flat_map(|score| &score.criteria)
+                .map(CriterionView::from)
+                .collect(),
+            speakers: call.separation.map(|separation| match separation {
+                Separation::Channels => SpeakersView::Channels,
+                Separation::Diarized => SpeakersView::Diarized,
+                Separation::Unseparated => SpeakersView::Unseparated,
+            }),
+            attempts: job.attempts,
+        }
+    }
+}
+
+/// Share of the whole work that is done, 0–1.
+pub(super) fn overall_progress(state: JobState, stage: Stage, stage_progress: f64) -> f64 {
+    let (from, to) = stage.progress_range();
+    match state {
+        JobState::Completed | JobState::NoSpeech => 1.0,
+        JobState::Running => from + (to - from) * stage_progress.clamp(0.0, 1.0),
+        JobState::Queued | JobState::Failed | JobState::Cancelled => from,
+    }
+}

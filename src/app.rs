@@ -1,0 +1,247 @@
+//! Binds the parts of the server: [`App::build`] opens everything and binds the
+//! address, [`App::run_until_stopped`] serves. The two fail differently: the
+//! one before anything is promised, the other while people are using it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use poem::Server;
+use poem::listener::{Acceptor, Listener, TcpListener};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::accounts::{self, AccountError};
+use crate::api;
+use crate::api::sessions::Tokens;
+use crate::config::Config;
+use crate::control;
+use crate::domain::scorecard_toml::{self, DEFAULT_SCORECARD};
+use crate::domain::{Scorecard, User};
+use crate::events::Events;
+use crate::intake::Intake;
+use crate::pipeline::score::Rules;
+use crate::pipeline::stages::Tools;
+use crate::pipeline::{Runner, Workers};
+use crate::search::Search;
+use crate::speech::model::{Manifest, ModelError, ModelStore};
+use crate::store::{Store, StoreError};
+
+/// Requests in flight get this long to finish when the server stops.
+const GRACE: Duration = Duration::from_secs(5);
+/// Passwords hashed at the same time; each takes 19 MiB.
+const HASHES_AT_ONCE: usize = 2;
+
+/// What the handlers work with.
+pub struct Parts {
+    /// The settings in force.
+    pub config: Config,
+    /// The store.
+    pub store: Arc<Store>,
+    /// The search index.
+    pub search: Arc<Search>,
+    /// What changed.
+    pub events: Events,
+    /// The queue's workers.
+    pub runner: Arc<Runner>,
+    /// The way in.
+    pub intake: Arc<Intake>,
+    /// Signs tokens.
+    pub tokens: Tokens,
+    /// Cancelled when the server stops: long connections end.
+    pub stopping: CancellationToken,
+    /// When the server was built.
+    pub started: Instant,
+    hashing: Semaphore,
+}
+
+/// Whether the speech model can be used.
+pub enum ModelReadiness {
+    /// It can.
+    Ready,
+    /// There is none; the text says how to get it.
+    Missing(String),
+    /// There is one that cannot be used; the text says why.
+    Invalid(String),
+}
+
+impl Parts {
+    /// The account, when the password is right.
+    pub async fn verify_password(
+        &self,
+        name: String,
+        password: String,
+    ) -> Result<Option<User>, StoreError> {
+        let _permit = self.hashing.acquire().await;
+        self.store
+            .run(move |store| {
+                let user = store.user(&name)?;
+                let right = accounts::verify_password(user.as_ref(), &password);
+                Ok(user.filter(|_| right))
+            })
+            .await
+    }
+
+    /// The password's hash.
+    pub async fn hash_password(&self, password: String) -> Result<String, StoreError> {
+        let _permit = self.hashing.acquire().await;
+        tokio::task::spawn_blocking(move || accounts::hash_password(&password).ok())
+            .await
+            .ok()
+            .flatten()
+            .ok_or(StoreError::Interrupted)
+    }
+
+    /// Whether the speech model can be used. A model seen for the first time is read whole.
+    pub async fn model_state(&self) -> ModelReadiness {
+        let tools = self.runner.tools().clone();
+        let resolved =
+            tokio::task::spawn_blocking(move || tools.models.resolve(&tools.speech.model)).await;
+        match resolved {
+            Ok(Ok(_)) => ModelReadiness::Ready,
+            Ok(Err(error @ ModelError::NotInstalled { .. })) => {
+                ModelReadiness::Missing(error.to_string())
+            }
+            Ok(Err(error)) => ModelReadiness::Invalid(error.to_string()),
+            Err(error) => ModelReadiness::Invalid(error.to_string()),
+        }
+    }
+}
+
+/// A server that is bound and not yet serving.
+pub struct App {
+    parts: Arc<Parts>,
+    workers: Workers,
+    acceptor: <TcpListener<SocketAddr> as Listener>::Acceptor,
+    control: tokio::net::UnixListener,
+    address: SocketAddr,
+    first_password: Option<String>,
+}
+
+/// The models directory of a configuration; the environment may name a mirror to download from.
+pub fn model_store(config: &Config) -> ModelStore {
+    let store = ModelStore::open(config.models_dir());
+    match std::env::var("CALL_ANALYTICS_MODEL_MIRROR") {
+        Ok(mirror) => store.with_manifest(Manifest::embedded().with_base_url(&mirror)),
+        Err(_) => store,
+    }
+}
+
+/// The scorecard of a configuration, version 0 (the store gives the version).
+pub fn scorecard(config: &Config) -> anyhow::Result<Scorecard> {
+    let text = match &config.scoring.scorecard {
+        Some(path) => std::fs::read_to_string(path)
+            .with_context(|| format!("the scorecard {}", path.display()))?,
+        None => DEFAULT_SCORECARD.to_owned(),
+    };
+    Ok(scorecard_toml::parse(&text, 0)?)
+}
+
+impl App {
+    /// Opens the store and the index, starts the workers and binds the address.
+    /// `executable` is this program: it is started again as the speech worker.
+    pub async fn build(config: Config, executable: PathBuf) -> anyhow::Result<Self> {
+        let acceptor = TcpListener::bind(config.listen)
+            .into_acceptor()
+            .await
+            .with_context(|| format!("the address {} cannot be used", config.listen))?;
+        let address = acceptor
+            .local_addr()
+            .first()
+            .and_then(|address| address.as_socket_addr().copied())
+            .unwrap_or(config.listen);
+        let opened = config.clone();
+        let (store, search, rules, first_password, key) =
+            tokio::task::spawn_blocking(move || open(&opened)).await??;
+        let (store, search) = (Arc::new(store), Arc::new(search));
+        let control = control::bind(&config.data_dir).context("the control socket")?;
+        let events = Events::default();
+        let tools = Tools {
+            speech: config.speech.clone(),
+            models: Arc::new(model_store(&config)),
+            rules: Arc::new(rules),
+        };
+        let runner = Runner::new(
+            Arc::clone(&store),
+            Arc::clone(&search),
+            events.clone(),
+            tools,
+            executable,
+        );
+        let workers = runner.start()?;
+        let intake = Arc::new(Intake::new(
+            Arc::clone(&store),
+            Arc::clone(&runner),
+            config.max_upload_bytes,
+        ));
+        let parts = Arc::new(Parts {
+            config,
+            store,
+            search,
+            events,
+            runner,
+            intake,
+            tokens: Tokens::new(&key),
+            stopping: CancellationToken::new(),
+            started: Instant::now(),
+            hashing: Semaphore::new(HASHES_AT_ONCE),
+        });
+        Ok(Self {
+            parts,
+            workers,
+            acceptor,
+            control,
+            address,
+            first_password,
+        })
+    }
+
+    /// The address that is listened at (with the port the system chose for port 0).
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Password of the user `admin`, when this start made it.
+    pub fn first_password(&self) -> Option<&str> {
+        self.first_password.as_deref()
+    }
+
+    /// The parts.
+    pub fn parts(&self) -> &Arc<Parts> {
+        &self.parts
+    }
+
+    /// Serves until `stop` resolves, then lets requests finish and stops the workers.
+    pub async fn run_until_stopped(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let stopping = self.parts.stopping.clone();
+        let control = tokio::spawn(control::serve(self.control, Arc::clone(&self.parts.store)));
+        let signal = async {
+            stop.await;
+            stopping.cancel();
+        };
+        let served = Server::new_with_acceptor(self.acceptor)
+            .run_with_graceful_shutdown(api::routes(Arc::clone(&self.parts)), signal, Some(GRACE))
+            .await;
+        control.abort();
+        let workers = self.workers;
+        tokio::task::spawn_blocking(move || workers.stop()).await?;
+        served.context("the server")
+    }
+}
+
+type Opened = (Store, Search, Rules, Option<String>, [u8; 32]);
+
+fn open(config: &Config) -> anyhow::Result<Opened> {
+    let store = Store::open(&config.data_dir)
+        .with_context(|| format!("the data directory {}", config.data_dir.display()))?;
+    store.sweep()?;
+    let search = Search::open(&config.data_dir.join("index"), &store)?;
+    let card = store.keep_scorecard(scorecard(config)?)?;
+    let first_password = accounts::ensure_first_admin(&store)?;
+    let mut fresh = [0u8; 32];
+    getrandom::fill(&mut fresh).map_err(|error| AccountError::Hash(error.to_string()))?;
+    let key = store.secret("token_key", || fresh)?;
+    Ok((store, search, Rules::compile(card), first_password, key))
+}

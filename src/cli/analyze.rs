@@ -1,0 +1,203 @@
+//! `call-analytics analyze FILE…`: the whole pipeline without a server.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+use super::Common;
+use super::serve::own_executable;
+use crate::app;
+use crate::domain::score::Verdict;
+use crate::domain::{MediaInfo, Score, Speaker, Transcript, Turn};
+use crate::pipeline::score::Rules;
+use crate::pipeline::stages::{StageError, Tools};
+use crate::speech::process::{KillSwitch, SpeechProcess};
+
+/// What to analyze and how to show it.
+#[derive(Args)]
+pub(super) struct Arguments {
+    /// Audio or video files
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// Print one JSON value a file, one a line
+    #[arg(long, conflicts_with = "srt")]
+    json: bool,
+    /// Print subtitles
+    #[arg(long)]
+    srt: bool,
+    /// Language: a two-letter code or `auto` [default: from the settings]
+    #[arg(long)]
+    language: Option<String>,
+}
+
+/// What is known of a file in the end. Without speech there is no score.
+#[derive(Serialize)]
+struct Analysis {
+    file: String,
+    media: MediaInfo,
+    no_speech: bool,
+    transcript: Transcript,
+    score: Option<Score>,
+}
+
+pub(super) fn run(common: &Common, arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let config = common.load(None)?;
+    if let Some(language) = &arguments.language {
+        anyhow::ensure!(
+            crate::config::valid_language(language),
+            "the language is a two-letter code such as ru, or auto"
+        );
+    }
+    let mut card = app::scorecard(&config)?;
+    card.version = 1;
+    let tools = Tools {
+        models: Arc::new(app::model_store(&config)),
+        rules: Arc::new(Rules::compile(card)),
+        speech: config.speech,
+    };
+    let mut speech = SpeechProcess::new(own_executable()?, KillSwitch::default());
+    let work = std::env::temp_dir().join(format!("call-analytics-{}", std::process::id()));
+    let mut failed = 0;
+    for file in &arguments.files {
+        match analyze(
+            &tools,
+            &mut speech,
+            file,
+            &work,
+            arguments.language.as_deref(),
+        ) {
+            Ok(analysis) if arguments.json => println!("{}", serde_json::to_string(&analysis)?),
+            Ok(analysis) if arguments.srt => print_srt(&analysis.transcript.turns),
+            Ok(analysis) => print_text(&analysis),
+            Err(error) => {
+                failed += 1;
+                eprintln!("call-analytics: {}: {error}", file.display());
+            }
+        }
+    }
+    if let Err(error) = std::fs::remove_dir_all(&work)
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        eprintln!("call-analytics: {}: {error}", work.display());
+    }
+    Ok(if failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn analyze(
+    tools: &Tools,
+    speech: &mut SpeechProcess,
+    file: &Path,
+    work: &Path,
+    language: Option<&str>,
+) -> Result<Analysis, StageError> {
+    // Drawn on a terminal only, on standard error.
+    let bar = ProgressBar::new(1000).with_style(
+        ProgressStyle::with_template("{msg:>12} [{bar:40}] {percent}% {elapsed}")
+            .unwrap_or_else(|_| ProgressStyle::default_bar()),
+    );
+    let mut tell = |share: f64| bar.set_position((share * 1000.0) as u64);
+    bar.set_message("decode");
+    let decoded = tools.decode(file, work, &mut tell)?;
+    bar.set_message("transcribe");
+    let recognition = tools.transcribe(file, work, &decoded.media, language, speech, &mut tell)?;
+    bar.set_message("diarize");
+    let transcript = tools.diarize(
+        file,
+        work,
+        &decoded.media,
+        &recognition,
+        false,
+        speech,
+        &mut tell,
+    )?;
+    bar.finish_and_clear();
+    let no_speech = recognition.is_empty();
+    let score = (!no_speech)
+        .then(|| tools.score(&transcript, &decoded.envelope, decoded.media.duration_ms));
+    Ok(Analysis {
+        file: file.display().to_string(),
+        media: decoded.media,
+        no_speech,
+        transcript,
+        score,
+    })
+}
+
+fn print_text(analysis: &Analysis) {
+    println!("{}", analysis.file);
+    if analysis.no_speech {
+        println!("  nobody speaks in this recording\n");
+        return;
+    }
+    for turn in &analysis.transcript.turns {
+        let span = turn.span();
+        println!(
+            "  {} {:<9} {}",
+            clock(span.start_ms, '.'),
+            speaker(turn.speaker),
+            turn.text()
+        );
+    }
+    if let Some(score) = &analysis.score {
+        println!();
+        for criterion in &score.criteria {
+            println!("  {:<24} {}", criterion.name, percent(criterion.percent));
+            for item in &criterion.items {
+                let mark = match item.verdict {
+                    Verdict::Met => "+",
+                    Verdict::Failed => "-",
+                    Verdict::NotApplicable => " ",
+                };
+                let quote = item
+                    .evidence
+                    .first()
+                    .map(|evidence| {
+                        format!("  {} «{}»", clock(evidence.start_ms, '.'), evidence.quote)
+                    })
+                    .unwrap_or_default();
+                println!("    {mark} {}{quote}", item.name);
+            }
+        }
+        println!("  {:<24} {}", "Σ", percent(score.overall_percent));
+    }
+    println!();
+}
+
+fn percent(value: Option<f64>) -> String {
+    value.map_or("—".to_owned(), |value| format!("{value:.1} %"))
+}
+
+fn speaker(speaker: Speaker) -> &'static str {
+    match speaker {
+        Speaker::Operator => "operator",
+        Speaker::Client => "client",
+        Speaker::Unknown => "?",
+    }
+}
+
+fn clock(ms: u64, point: char) -> String {
+    let (h, m, s) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60);
+    format!("{h:02}:{m:02}:{s:02}{point}{:03}", ms % 1000)
+}
+
+fn print_srt(turns: &[Turn]) {
+    for (index, turn) in turns.iter().enumerate() {
+        let span = turn.span();
+        println!(
+            "{}\n{} --> {}\n{}: {}\n",
+            index + 1,
+            clock(span.start_ms, ','),
+            clock(span.end_ms, ','),
+            speaker(turn.speaker),
+            turn.text()
+        );
+    }
+}

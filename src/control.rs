@@ -1,0 +1,140 @@
+//! The control socket: how the command line reaches a server that runs, because
+//! the store belongs to one process. A Unix socket in the data directory that
+//! only its owner can open; one JSON value a line each way.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
+use tokio::net::{UnixListener, UnixStream};
+
+use crate::accounts::{self, UserCommand};
+use crate::store::{Store, StoreError};
+
+/// Longest command in bytes.
+const MAX_COMMAND: u64 = 64 * 1024;
+/// The command line waits this long for an answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Reply {
+    Done(String),
+    Failed(String),
+}
+
+/// The command could not be done; the text says why.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// Refused by the rules for accounts or by the store.
+    #[error("{0}")]
+    Refused(String),
+    /// The running server cannot be reached.
+    #[error(
+        "the store is in use by a running server whose control socket {} cannot be reached: {source}",
+        path.display()
+    )]
+    Unreachable {
+        /// The socket.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+fn socket_path(data_dir: &Path) -> PathBuf {
+    data_dir.join("control.sock")
+}
+
+/// Opens the socket; one that an earlier process left behind is replaced.
+pub fn bind(data_dir: &Path) -> std::io::Result<UnixListener> {
+    let path = socket_path(data_dir);
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(&path)?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+/// Answers commands until the task is dropped.
+pub async fn serve(listener: UnixListener, store: Arc<Store>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let store = Arc::clone(&store);
+                tokio::spawn(async move {
+                    if let Err(error) = answer(stream, store).await {
+                        tracing::debug!(%error, "a control connection broke");
+                    }
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the control socket cannot accept");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
+}
+
+async fn answer(stream: UnixStream, store: Arc<Store>) -> std::io::Result<()> {
+    let (read, mut write) = stream.into_split();
+    let mut line = String::new();
+    tokio::io::BufReader::new(read.take(MAX_COMMAND))
+        .read_line(&mut line)
+        .await?;
+    let reply = match serde_json::from_str::<UserCommand>(&line) {
+        Err(error) => Reply::Failed(format!("the command is not understood: {error}")),
+        Ok(command) => {
+            let done =
+                tokio::task::spawn_blocking(move || accounts::execute(&store, command)).await;
+            match done {
+                Ok(Ok(text)) => Reply::Done(text),
+                Ok(Err(error)) => Reply::Failed(error.to_string()),
+                Err(error) => Reply::Failed(error.to_string()),
+            }
+        }
+    };
+    let mut bytes = serde_json::to_vec(&reply)?;
+    bytes.push(b'\n');
+    write.write_all(&bytes).await
+}
+
+/// Does the command: in the store itself, or through the server that has it open.
+pub fn execute(data_dir: &Path, command: UserCommand) -> Result<String, ControlError> {
+    match Store::open(data_dir) {
+        Ok(store) => accounts::execute(&store, command)
+            .map_err(|error| ControlError::Refused(error.to_string())),
+        Err(StoreError::InUse { .. }) => ask(&socket_path(data_dir), &command),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn ask(path: &Path, command: &UserCommand) -> Result<String, ControlError> {
+    let exchange = || -> std::io::Result<Reply> {
+        let mut stream = std::os::unix::net::UnixStream::connect(path)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        let mut line = serde_json::to_vec(command)?;
+        line.push(b'\n');
+        stream.write_all(&line)?;
+        let mut reply = String::new();
+        BufReader::new(stream).read_line(&mut reply)?;
+        Ok(serde_json::from_str(&reply)?)
+    };
+    match exchange() {
+        Ok(Reply::Done(text)) => Ok(text),
+        Ok(Reply::Failed(text)) => Err(ControlError::Refused(text)),
+        Err(source) => Err(ControlError::Unreachable {
+            path: path.to_owned(),
+            source,
+        }),
+    }
+}
