@@ -1,0 +1,132 @@
+// Owns the browser of the end-to-end test: how it starts, what counts as noise, how checks are counted.
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { chromium } from 'playwright-core';
+
+const CHROMIUM_ARGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+/** The page asks who is signed in before anybody is, and a wrong password is refused: 401 is right there. */
+const EXPECTED_401 = /\/api\/v1\/auth\/(me|login)$/;
+
+export const env = {
+  baseUrl: required('BASE_URL').replace(/\/?$/, '/'),
+  password: required('ADMIN_PASSWORD'),
+  audio: required('AUDIO'),
+  shots: process.env.SHOTS,
+  /** How long the server may take to analyse the call. */
+  workMs: Number(process.env.WORK_TIMEOUT_S ?? 600) * 1000,
+};
+
+function required(name) {
+  const value = process.env[name];
+  if (!value) {
+    console.error(`${name} is not set. Needed: BASE_URL, ADMIN_PASSWORD, AUDIO; optional: SHOTS, CHROMIUM, WORK_TIMEOUT_S.`);
+    process.exit(2);
+  }
+  return value;
+}
+
+const complaints = [];
+let passed = 0;
+let failed = 0;
+
+/** Runs one named check; a failure is told and counted, and later checks still run. */
+export async function check(name, body) {
+  try {
+    await body();
+    passed += 1;
+    console.log(`ok    ${name}`);
+  } catch (error) {
+    failed += 1;
+    console.error(`FAIL  ${name}\n      ${error instanceof Error ? error.message.split('\n').slice(0, 6).join('\n      ') : error}`);
+  }
+}
+
+export function assert(condition, message) {
+  if (!condition) throw new Error(message);
+}
+
+export function complaintsSoFar() {
+  return complaints;
+}
+
+export function finish() {
+  console.log(`${passed} passed, ${failed} failed`);
+  process.exitCode = failed > 0 ? 1 : 0;
+}
+
+export async function launch() {
+  return chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: CHROMIUM_ARGS, headless: true });
+}
+
+/** A fresh visitor whose console, exceptions and policy violations are all collected. */
+export async function visit(browser, options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, locale: 'ru-RU', colorScheme: 'light', ...options });
+  await context.addInitScript(() => {
+    addEventListener('securitypolicyviolation', (event) => {
+      console.error(`CSP violation: ${event.violatedDirective} ${event.blockedURI}`);
+    });
+  });
+  const page = await context.newPage();
+  page.setDefaultTimeout(20_000);
+  page.on('console', (message) => {
+    if (message.type() !== 'error' && message.type() !== 'warning') return;
+    const url = message.location().url;
+    if (EXPECTED_401.test(new URL(url || env.baseUrl).pathname) && message.text().includes('401')) return;
+    complaints.push(`${message.type()}: ${message.text()} (${url})`);
+  });
+  page.on('pageerror', (error) => complaints.push(`exception: ${error.message}`));
+  page.on('requestfailed', (request) => {
+    // A player that jumps drops the range it was reading; a query that is no longer wanted is cancelled.
+    const reason = request.failure()?.errorText ?? '';
+    if (reason !== 'net::ERR_ABORTED') complaints.push(`request failed: ${request.url()} ${reason}`);
+  });
+  page.on('request', (request) => {
+    const url = request.url();
+    if (!url.startsWith(new URL(env.baseUrl).origin) && !/^(data|blob|wss?):/.test(url)) complaints.push(`request to another origin: ${url}`);
+  });
+  return page;
+}
+
+export async function signIn(page, password = env.password) {
+  await page.getByTestId('login-username').fill('admin');
+  await page.getByTestId('login-password').fill(password);
+  await page.getByTestId('login-submit').click();
+}
+
+export async function shot(page, name) {
+  if (!env.shots) return;
+  mkdirSync(env.shots, { recursive: true });
+  await page.screenshot({ path: join(env.shots, `${name}.png`) });
+}
+
+export async function assertNoOverflow(page, place) {
+  const wider = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+  assert(wider <= 0, `${place}: the page is ${wider} px wider than the window`);
+}
+
+/** Waits until the sound runs within a second of `startMs`, then that it really goes on. */
+export async function assertPlaysFrom(page, startMs) {
+  await page.waitForFunction(
+    (wanted) => {
+      const audio = document.querySelector('[data-testid=audio]');
+      return !audio.paused && audio.readyState >= 2 && Math.abs(audio.currentTime - wanted) <= 1;
+    },
+    startMs / 1000,
+    { polling: 50, timeout: 8000 },
+  );
+  const before = await page.getByTestId('audio').evaluate((audio) => audio.currentTime);
+  await page.waitForFunction(
+    (from) => document.querySelector('[data-testid=audio]').currentTime > from + 0.2,
+    before,
+    { timeout: 5000 },
+  );
+}

@@ -1,0 +1,57 @@
+/** The only file that uses the names the server's OpenAPI document gives its schemas. */
+import type { components } from './schema';
+
+type Schemas = components['schemas'];
+
+/**
+ * The server always sends an optional field, as null when it is empty, while the document only marks
+ * it "not required". This makes every such field nullable, so that the compiler asks for the check.
+ */
+type Wire<T> = T extends readonly (infer Element)[]
+  ? Wire<Element>[]
+  : T extends object
+    ? {
+        [Key in keyof T]: undefined extends T[Key] ? Wire<Exclude<T[Key], undefined>> | null | undefined : Wire<T[Key]>;
+      }
+    : T;
+
+export type ErrorBody = Wire<Schemas['ErrorView']>;
+export type User = Wire<Schemas['UserView']>;
+export type UploadResponse = Wire<Schemas['UploadView']>;
+export type CallView = Wire<Schemas['CallView']>;
+export type CallStatusView = Wire<Schemas['StatusDetailView']>;
+export type ResultsPage = Wire<Schemas['ResultsPage']>;
+export type CallDetail = Wire<Schemas['CallDetail']>;
+export type OperatorsPage = Wire<Schemas['OperatorsView']>;
+export type Waveform = Wire<Schemas['WaveformView']>;
+export type Health = Wire<Schemas['HealthView']>;
+export type CallPatch = Wire<Schemas['CallPatch']>;
+
+export type CallStatus = CallView['status'];
+export type Stage = NonNullable<CallView['stage']>;
+export type Averages = ResultsPage['averages'];
+export type CriterionPercent = CallView['criteria'][number];
+export type Recording = CallDetail['recording'];
+export type Transcript = NonNullable<CallDetail['transcript']>;
+export type Turn = Transcript['turns'][number];
+export type Word = Turn['words'][number];
+export type Speaker = Turn['speaker'];
+export type Score = NonNullable<CallDetail['score']>;
+export type Criterion = Score['criteria'][number];
+export type Item = Criterion['items'][number];
+export type Verdict = Item['verdict'];
+export type Reason = Item['reason'];
+export type Evidence = Item['evidence'][number];
+export type Metrics = NonNullable<CallDetail['metrics']>;
+
+export const STAGES = ['decode', 'transcribe', 'diarize', 'score', 'index'] as const satisfies readonly Stage[];
+
+/** One frame of the live channel; it is not part of the OpenAPI document. */
+export type LiveFrame =
+  | { type: 'call'; id: string; status: CallStatus; stage: Stage | null; progress: number }
+  | { type: 'deleted'; id: string }
+  | { type: 'resync' };
+
+export function isFinished(status: CallStatus): boolean {
+  return status !== 'queued' && status !== 'processing';
+}

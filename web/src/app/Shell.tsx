@@ -1,0 +1,134 @@
+import { useQueryClient } from '@tanstack/react-query';
+import { useState, type ReactNode } from 'react';
+import { connectionStore } from '../api/live';
+import { sessionKey, signOut, useHealth } from '../api/session';
+import { useStore } from '../api/store';
+import type { User } from '../api/types';
+import { useI18n } from '../i18n';
+import { Button, IconButton } from '../ui/Button';
+import { Icon } from '../ui/Icon';
+import { Notice, useErrorText } from '../ui/States';
+import { toast } from '../ui/Toasts';
+import { Logo } from './Logo';
+import { lastListHref } from './router';
+import { LangSwitch, ThemeSwitch } from './switches';
+
+interface Props {
+  user: User;
+  page: string;
+  onRetryConnection(): void;
+  children: ReactNode;
+}
+
+/** The frame of every signed-in page: header, notices about the server, content. */
+export function Shell({ user, page, onRetryConnection, children }: Props) {
+  const { t } = useI18n();
+  const link = (active: boolean) =>
+    `inline-flex h-9 items-center gap-1.5 rounded-lg px-2.5 font-medium sm:px-3 ${
+      active ? 'bg-accent-soft text-accent' : 'text-ink-soft hover:bg-sunken hover:text-ink'
+    }`;
+  return (
+    <div className="flex min-h-dvh flex-col">
+      <a
+        href="#main"
+        className="sr-only rounded-lg bg-accent px-4 py-2 text-accent-ink focus:not-sr-only focus:fixed focus:top-3 focus:left-3 focus:z-50"
+        onClick={(event) => {
+          // A plain jump would replace the route, which also lives in the hash.
+          event.preventDefault();
+          document.getElementById('main')?.focus();
+        }}
+      >
+        {t.skipToContent}
+      </a>
+      <header className="sticky top-0 z-30 border-b border-line bg-surface">
+        <div className="mx-auto flex h-14 max-w-[90rem] items-center gap-1 px-3 sm:gap-2 sm:px-6">
+          <a href={lastListHref()} className="mr-1 flex items-center gap-2.5 rounded-lg sm:mr-3">
+            <Logo />
+            <span className="hidden text-[1.05rem] font-semibold md:inline">{t.appName}</span>
+            <span className="sr-only md:hidden">{t.appName}</span>
+          </a>
+          <nav aria-label={t.nav.label} className="flex gap-1">
+            <a href={lastListHref()} className={link(page === 'calls' || page === 'call')} aria-current={page === 'calls' ? 'page' : undefined}>
+              <Icon name="calls" className="hidden size-[1.15rem] sm:block" />
+              {t.nav.calls}
+            </a>
+            <a href="#/settings" className={link(page === 'settings')} aria-current={page === 'settings' ? 'page' : undefined}>
+              <Icon name="settings" className="hidden size-[1.15rem] sm:block" />
+              {t.nav.settings}
+            </a>
+          </nav>
+          <div className="ml-auto flex items-center">
+            <LangSwitch />
+            <ThemeSwitch />
+            <span className="mx-2 hidden h-5 border-l border-line sm:block" aria-hidden="true" />
+            <span className="hidden max-w-40 truncate px-1 text-ink-soft sm:block">{user.name}</span>
+            <SignOutButton />
+          </div>
+        </div>
+      </header>
+      <ServerNotices onRetryConnection={onRetryConnection} />
+      <main id="main" tabIndex={-1} className="mx-auto flex w-full max-w-[90rem] flex-1 flex-col px-3 py-4 outline-none sm:px-6 sm:py-6">
+        {children}
+      </main>
+    </div>
+  );
+}
+
+function SignOutButton() {
+  const { t } = useI18n();
+  const queryClient = useQueryClient();
+  const errorText = useErrorText();
+  const [busy, setBusy] = useState(false);
+  return (
+    <IconButton
+      icon="signOut"
+      label={t.signIn.signOut}
+      data-testid="sign-out"
+      disabled={busy}
+      onClick={async () => {
+        setBusy(true);
+        try {
+          await signOut();
+          queryClient.setQueryData(sessionKey, null);
+        } catch (error) {
+          toast(errorText(error), 'bad');
+        } finally {
+          setBusy(false);
+        }
+      }}
+    />
+  );
+}
+
+function ServerNotices({ onRetryConnection }: { onRetryConnection(): void }) {
+  const { t } = useI18n();
+  const connection = useStore(connectionStore);
+  const health = useHealth(60_000);
+  const model = health.data?.model.state;
+  const lost = connection === 'lost';
+  const modelBad = model === 'missing' || model === 'invalid';
+  const storeBad = health.data?.store.ok === false;
+  return (
+    <div role="status" aria-live="polite" className="mx-auto w-full max-w-[90rem] px-3 sm:px-6">
+      <div className={`flex flex-col gap-2 ${lost || modelBad || storeBad ? 'pt-4' : ''}`}>
+        {lost && (
+          <div data-testid="connection-lost">
+            <Notice
+              tone="fair"
+              icon="offline"
+              action={
+                <Button kind="ghost" size="sm" className="-my-1 text-inherit" onClick={onRetryConnection}>
+                  {t.connection.retryNow}
+                </Button>
+              }
+            >
+              {t.connection.lost}
+            </Notice>
+          </div>
+        )}
+        {storeBad && <Notice tone="bad">{t.health.storeBroken}</Notice>}
+        {modelBad && <Notice tone="fair">{model === 'missing' ? t.health.modelMissing : t.health.modelInvalid}</Notice>}
+      </div>
+    </div>
+  );
+}

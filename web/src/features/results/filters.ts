@@ -1,0 +1,130 @@
+/** The filters of the list, as they stand in the address and as the server wants them. */
+import type { ResultsQuery } from '../../api/calls';
+
+export const PAGE_SIZE = 25;
+export const DEFAULT_SORT = '-created_at';
+export const WORST_FIRST = 'score';
+
+/** Every name is also the name in the address. Empty means "no filter". */
+export interface Filters {
+  q: string;
+  operator: string;
+  status: string;
+  /** YYYY-MM-DD, days of the reader's time zone, both inclusive. */
+  from: string;
+  to: string;
+  score_min: string;
+  score_max: string;
+  /** Minutes. */
+  duration_min: string;
+  duration_max: string;
+  sort: string;
+  page: number;
+}
+
+export const NO_FILTERS: Filters = {
+  q: '',
+  operator: '',
+  status: '',
+  from: '',
+  to: '',
+  score_min: '',
+  score_max: '',
+  duration_min: '',
+  duration_max: '',
+  sort: DEFAULT_SORT,
+  page: 1,
+};
+
+const TEXT_KEYS = ['q', 'operator', 'status', 'from', 'to', 'score_min', 'score_max', 'duration_min', 'duration_max'] as const;
+
+export function readFilters(params: URLSearchParams): Filters {
+  const filters = { ...NO_FILTERS };
+  for (const key of TEXT_KEYS) filters[key] = params.get(key) ?? '';
+  filters.sort = params.get('sort') || DEFAULT_SORT;
+  const page = Number(params.get('page'));
+  filters.page = Number.isInteger(page) && page > 1 ? page : 1;
+  return filters;
+}
+
+export function writeFilters(filters: Filters): URLSearchParams {
+  const params = new URLSearchParams();
+  for (const key of TEXT_KEYS) if (filters[key]) params.set(key, filters[key]);
+  if (filters.sort !== DEFAULT_SORT) params.set('sort', filters.sort);
+  if (filters.page > 1) params.set('page', String(filters.page));
+  return params;
+}
+
+export function hasFilters(filters: Filters): boolean {
+  return TEXT_KEYS.some((key) => filters[key] !== '');
+}
+
+/** Days become moments of the reader's time zone, so that "today" is the reader's today. */
+export function toQuery(filters: Filters): ResultsQuery {
+  const query: ResultsQuery = { sort: filters.sort, page: filters.page, page_size: PAGE_SIZE };
+  if (filters.q.trim()) query.q = filters.q.trim();
+  if (filters.operator) query.operator = filters.operator;
+  if (filters.status) query.status = filters.status;
+  const from = dayMoment(filters.from, 'start');
+  if (from) query.date_from = from;
+  const to = dayMoment(filters.to, 'end');
+  if (to) query.date_to = to;
+  const numbers = [
+    ['score_min', filters.score_min, 1],
+    ['score_max', filters.score_max, 1],
+    ['duration_min', filters.duration_min, 60],
+    ['duration_max', filters.duration_max, 60],
+  ] as const;
+  for (const [key, text, factor] of numbers) {
+    const value = readNumber(text);
+    if (value !== null) query[key] = value * factor;
+  }
+  return query;
+}
+
+/** A Russian keyboard types the decimal comma. */
+export function readNumber(text: string): number | null {
+  const clean = text.trim().replace(',', '.');
+  if (clean === '') return null;
+  const value = Number(clean);
+  return Number.isFinite(value) && value >= 0 ? value : null;
+}
+
+function dayMoment(day: string, edge: 'start' | 'end'): string | null {
+  const match = /^(\d{4})-(\d{2})-(\d{2})$/.exec(day);
+  if (!match) return null;
+  const [year, month, date] = [Number(match[1]), Number(match[2]) - 1, Number(match[3])];
+  const moment = edge === 'start' ? new Date(year, month, date) : new Date(year, month, date, 23, 59, 59, 999);
+  return Number.isNaN(moment.getTime()) ? null : moment.toISOString();
+}
+
+export type Period = 'all' | 'today' | 'yesterday' | 'week' | 'month' | 'custom';
+
+export function isoDay(date: Date): string {
+  const month = String(date.getMonth() + 1).padStart(2, '0');
+  return `${date.getFullYear()}-${month}-${String(date.getDate()).padStart(2, '0')}`;
+}
+
+export function periodDays(period: Exclude<Period, 'custom'>, now = new Date()): { from: string; to: string } {
+  const day = (back: number) => isoDay(new Date(now.getFullYear(), now.getMonth(), now.getDate() - back));
+  switch (period) {
+    case 'all':
+      return { from: '', to: '' };
+    case 'today':
+      return { from: day(0), to: day(0) };
+    case 'yesterday':
+      return { from: day(1), to: day(1) };
+    case 'week':
+      return { from: day(6), to: day(0) };
+    case 'month':
+      return { from: day(29), to: day(0) };
+  }
+}
+
+export function periodOf(from: string, to: string, now = new Date()): Period {
+  for (const period of ['all', 'today', 'yesterday', 'week', 'month'] as const) {
+    const days = periodDays(period, now);
+    if (days.from === from && days.to === to) return period;
+  }
+  return 'custom';
+}
