@@ -246,7 +246,7 @@ run_here() {
     say "Serving http://$LISTEN (data in $DATA_DIR; Ctrl-C stops it)"
     note 'On the first start the password of the user admin is printed below.'
     remove_temp
-    exec "$BINARY" --data-dir "$DATA_DIR" serve --listen "$LISTEN"
+    exec "$BINARY" --data-dir "$DATA_DIR" --model "$MODEL" serve --listen "$LISTEN"
 }
 
 # --- test ---------------------------------------------------------------------

@@ -2,7 +2,7 @@ import tailwindcss from '@tailwindcss/vite';
 import react from '@vitejs/plugin-react';
 import { defineConfig } from 'vitest/config';
 
-const server = process.env.CALL_ANALYTICS_DEV_SERVER ?? 'http://127.0.0.1:8080';
+const server = process.env.CALL_ANALYTICS_DEV_SERVER ?? 'http://127.0.0.1:8001';
 
 export default defineConfig({
   // Relative, so that the page also works behind a proxy under a sub-path.

@@ -42,7 +42,13 @@ fn serve(request: &Request) -> Response {
     if request.header("if-none-match") == Some(etag.as_str()) {
         return response.status(StatusCode::NOT_MODIFIED).finish();
     }
+    let mime = mime_guess::from_path(path).first_or_octet_stream();
+    let charset = if mime.type_() == "text" {
+        "; charset=utf-8"
+    } else {
+        ""
+    };
     response
-        .content_type(mime_guess::from_path(path).first_or_octet_stream().as_ref())
+        .content_type(format!("{mime}{charset}"))
         .body(file.data.into_owned())
 }

@@ -203,17 +203,31 @@ pub fn criterion_percent(items: &[ItemScore]) -> (Option<f64>, bool) {
     }
 }
 
+/// Below this share of applicable weight there is no overall percent: one item
+/// that happens to apply says nothing about a call.
+const MIN_APPLICABLE: f64 = 0.25;
+
 /// Overall percent: the weighted mean of the criteria that have one, one decimal.
+/// `None` when less than a quarter of the scorecard's weight applied.
 pub fn overall_percent(criteria: &[CriterionScore]) -> Option<f64> {
     let mut sum = 0.0;
     let mut weights = 0.0;
+    let (mut applied, mut all) = (0.0, 0.0);
     for criterion in criteria {
+        let items: f64 = criterion.items.iter().map(|item| item.weight).sum();
+        for item in &criterion.items {
+            let share = criterion.weight * item.weight / items;
+            all += share;
+            if item.verdict != Verdict::NotApplicable {
+                applied += share;
+            }
+        }
         if let Some(percent) = criterion.percent {
             sum += percent * criterion.weight;
             weights += criterion.weight;
         }
     }
-    (weights > 0.0).then(|| one_decimal(sum / weights))
+    (weights > 0.0 && applied >= all * MIN_APPLICABLE).then(|| one_decimal(sum / weights))
 }
 
 /// Rounded to one decimal.
@@ -279,7 +293,7 @@ mod tests {
             weight,
             percent,
             auto_failed: false,
-            items: Vec::new(),
+            items: vec![item(1.0, Verdict::Met, false)],
         };
         let criteria = [
             criterion(3.0, Some(100.0)),
@@ -288,5 +302,10 @@ mod tests {
         ];
         assert_eq!(overall_percent(&criteria), Some(75.0));
         assert_eq!(overall_percent(&[criterion(1.0, None)]), None);
+        let mut mostly_unknown = criterion(1.0, Some(100.0));
+        mostly_unknown
+            .items
+            .push(item(4.0, Verdict::NotApplicable, false));
+        assert_eq!(overall_percent(&[mostly_unknown]), None);
     }
 }

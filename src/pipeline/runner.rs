@@ -346,11 +346,11 @@ impl Runner {
                 let transcript = self.store.transcript(id)?.ok_or(StageError::Missing)?;
                 let envelope = self.store.envelope(id)?.unwrap_or_default();
                 let duration_ms = entry.call.duration_ms.unwrap_or(0);
-                Ok(StageOutput::Scored(self.tools.score(
+                Ok(StageOutput::Scored(Box::new(self.tools.score(
                     &transcript,
                     &envelope,
                     duration_ms,
-                )))
+                ))))
             }
             Stage::Index => {
                 let transcript = self.store.transcript(id)?;

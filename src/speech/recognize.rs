@@ -38,6 +38,8 @@ const SPEECH: RegionParams = RegionParams {
 };
 /// Share of a sentence's time that may reach over a join by mistake.
 const EDGE: f64 = 0.4;
+/// As much of a sentence may reach over a join by mistake, however short it is.
+const TIMING_ERROR_MS: u64 = 150;
 /// Samples given to voice activity at once: a minute.
 const VAD_CHUNK: u64 = 60 * SAMPLE_RATE;
 
@@ -237,9 +239,10 @@ fn to_source(segment: &WindowSegment, window: &Window) -> Vec<Segment> {
     segments
 }
 
-/// The recognizer's times are some tenths of a second off, so a sentence seems
-/// to begin before the silence it follows. A sentence that reaches only a little
-/// over a join is moved to its side; one with the join in its middle is divided there.
+/// The recognizer's times are some tenths of a second off, mostly early, so a
+/// sentence seems to begin in the silence before it or even before that silence.
+/// One that reaches only a little over a join is moved to its side; one with
+/// speech on both sides is divided there.
 fn keep_together(sentence: &mut [WindowWord], join: u64) {
     let (Some(first), Some(last)) = (sentence.first(), sentence.last()) else {
         return;
@@ -248,18 +251,20 @@ fn keep_together(sentence: &mut [WindowWord], join: u64) {
     if join <= start || join >= end {
         return;
     }
-    let before = (join - start) as f64 / (end - start) as f64;
+    let before = (join - MAX_GAP_MS / 2).saturating_sub(start);
+    let after = end.saturating_sub(join + MAX_GAP_MS / 2);
+    let edge = ((before + after) as f64 * EDGE) as u64;
+    let side = if before <= edge.max(TIMING_ERROR_MS) {
+        Some(false)
+    } else if after <= edge.max(TIMING_ERROR_MS) {
+        Some(true)
+    } else {
+        None
+    };
     for word in sentence {
         let middle = u64::midpoint(word.start_ms, word.end_ms);
-        let belongs_before = if before < EDGE {
-            false
-        } else if before > 1.0 - EDGE {
-            true
-        } else {
-            middle < join
-        };
-        if belongs_before {
-            word.end_ms = word.end_ms.min(join.saturating_sub(1));
+        if side.unwrap_or(middle < join) {
+            word.end_ms = word.end_ms.min(join - 1);
             word.start_ms = word.start_ms.min(word.end_ms);
         } else {
             word.start_ms = word.start_ms.max(join);

@@ -27,7 +27,7 @@ pub enum StageOutput {
     /// Of diarize.
     Diarized(Transcript),
     /// Of score.
-    Scored(Score),
+    Scored(Box<Score>),
     /// Of index: the index itself is elsewhere.
     Indexed,
 }
@@ -119,7 +119,7 @@ impl Store {
             }
             StageOutput::Scored(score) => {
                 call.score = Some(score.summary());
-                put(&txn, schema::SCORES, &key, score)?;
+                put(&txn, schema::SCORES, &key, score.as_ref())?;
             }
             StageOutput::Indexed => {}
         }

@@ -1,5 +1,5 @@
 // The whole way of a call through the page, in a real browser against a running server.
-// BASE_URL=http://127.0.0.1:8080 ADMIN_PASSWORD=… AUDIO=call.mp3 [SHOTS=dir] npm run e2e
+// BASE_URL=http://127.0.0.1:8001 ADMIN_PASSWORD=… AUDIO=call.mp3 [SHOTS=dir] npm run e2e
 import { basename } from 'node:path';
 import { assert, assertNoOverflow, assertPlaysFrom, check, complaintsSoFar, env, finish, launch, shot, signIn, visit } from './harness.mjs';
 
