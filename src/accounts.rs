@@ -85,16 +85,21 @@ pub fn ensure_first_admin(store: &Store) -> Result<Option<String>, AccountError>
         return Ok(None);
     }
     let password = random_password()?;
-    let user = new_user("admin", Role::Admin, &password)?;
+    let user = new_user("admin", Role::Admin, &password, 0)?;
     Ok(store.add_first_user(&user)?.then_some(password))
 }
 
-fn new_user(name: &str, role: Role, password: &str) -> Result<User, AccountError> {
+fn new_user(
+    name: &str,
+    role: Role,
+    password: &str,
+    session_epoch: u64,
+) -> Result<User, AccountError> {
     Ok(User {
         name: name.to_owned(),
         role,
         password_hash: hash_password(password)?,
-        session_epoch: 0,
+        session_epoch,
         created_at: Timestamp::now(),
     })
 }
@@ -138,7 +143,9 @@ pub fn execute(store: &Store, command: UserCommand) -> Result<String, AccountErr
         } => {
             validate_user_name(&name).map_err(AccountError::Rule)?;
             validate_password(&password, &name).map_err(AccountError::Rule)?;
-            if !store.add_user(&new_user(&name, role, &password)?)? {
+            // Never used before: a token of a removed account must not fit a new one of the same name.
+            let epoch = Timestamp::now().as_microsecond().unsigned_abs();
+            if !store.add_user(&new_user(&name, role, &password, epoch)?)? {
                 return Err(AccountError::Exists(name));
             }
             Ok(format!("The user '{name}' was added."))
@@ -185,7 +192,7 @@ mod tests {
         let password = random_password().expect("random");
         assert_eq!(password.len(), 20);
         assert_ne!(password, random_password().expect("random"));
-        let user = new_user("a", Role::Admin, &password).expect("user");
+        let user = new_user("a", Role::Admin, &password, 0).expect("user");
         assert!(user.password_hash.starts_with("$argon2id$"));
         assert!(verify_password(Some(&user), &password));
         assert!(!verify_password(Some(&user), "other"));

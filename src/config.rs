@@ -154,6 +154,9 @@ impl Config {
         });
         let log_file: String = root.take("log", "info".to_owned());
         let log = env("CALL_ANALYTICS_LOG").unwrap_or(log_file);
+        if let Err(error) = tracing_subscriber::EnvFilter::try_new(&log) {
+            root.fault("log", &format!("{log:?} is not a filter: {error}"));
+        }
         let max_upload_mb: u64 = root.take("max_upload_mb", 500);
         if !(1..=100_000).contains(&max_upload_mb) {
             root.fault("max_upload_mb", "is from 1 to 100000");
@@ -175,7 +178,7 @@ impl Config {
         if !valid_language(&language) {
             section.fault(
                 "language",
-                "is a two-letter code such as \"ru\", or \"auto\"",
+                "is the code of a language that Whisper knows, such as \"ru\", or \"auto\"",
             );
         }
         // One thread a worker: two threads of one worker wait for each other in a
@@ -238,9 +241,20 @@ impl Config {
     }
 }
 
-/// True for `auto` and for what can be an ISO 639-1 code.
+/// The languages that Whisper knows.
+const LANGUAGES: &[&str] = &[
+    "af", "am", "ar", "as", "az", "ba", "be", "bg", "bn", "bo", "br", "bs", "ca", "cs", "cy", "da",
+    "de", "el", "en", "es", "et", "eu", "fa", "fi", "fo", "fr", "gl", "gu", "ha", "haw", "he",
+    "hi", "hr", "ht", "hu", "hy", "id", "is", "it", "ja", "jw", "ka", "kk", "km", "kn", "ko", "la",
+    "lb", "ln", "lo", "lt", "lv", "mg", "mi", "mk", "ml", "mn", "mr", "ms", "mt", "my", "ne", "nl",
+    "nn", "no", "oc", "pa", "pl", "ps", "pt", "ro", "ru", "sa", "sd", "si", "sk", "sl", "sn", "so",
+    "sq", "sr", "su", "sv", "sw", "ta", "te", "tg", "th", "tk", "tl", "tr", "tt", "uk", "ur", "uz",
+    "vi", "yi", "yo", "yue", "zh",
+];
+
+/// True for `auto` and for the code of a language that Whisper knows.
 pub fn valid_language(language: &str) -> bool {
-    language == "auto" || (language.len() == 2 && language.bytes().all(|b| b.is_ascii_lowercase()))
+    language == "auto" || LANGUAGES.contains(&language)
 }
 
 fn read(path: &Path) -> Result<Table, String> {

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 
 use crate::domain::call::CriterionSummary;
 use crate::domain::score::one_decimal;
-use crate::domain::{CallId, JobState};
-use crate::search::{Search, SearchError};
+use crate::domain::{CallId, JobState, Status};
+use crate::search::{Search, SearchError, without_yo};
 use crate::store::{Entry, Store, StoreError};
 
 /// The list cannot be made.
@@ -34,8 +34,8 @@ pub struct Filter {
     pub score_min: Option<f64>,
     /// Overall percent at most.
     pub score_max: Option<f64>,
-    /// In one of these states; empty = any.
-    pub states: Vec<JobState>,
+    /// With one of these; empty = any.
+    pub statuses: Vec<Status>,
     /// Length at least, in milliseconds.
     pub duration_min_ms: Option<u64>,
     /// Length at most, in milliseconds.
@@ -114,7 +114,7 @@ pub fn list(
     store.each_entry(|entry| {
         let wanted = found
             .as_ref()
-            .is_none_or(|ids| ids.contains(entry.call.id.as_str()))
+            .is_none_or(|ids| ids.contains(entry.call.id.as_str()) || named(filter, &entry))
             && matches(filter, operator.as_deref(), &entry);
         if wanted {
             entries.push(entry);
@@ -133,6 +133,25 @@ pub fn list(
         total,
         averages,
     })
+}
+
+/// A call that is not in the index (yet) is found by its file name and operator.
+fn named(filter: &Filter, entry: &Entry) -> bool {
+    if matches!(entry.job.state, JobState::Completed | JobState::NoSpeech) {
+        return false;
+    }
+    let about = format!(
+        "{} {}",
+        entry.call.filename,
+        entry.call.operator.as_deref().unwrap_or_default()
+    )
+    .to_lowercase();
+    let about = without_yo(&about);
+    without_yo(filter.query.as_deref().unwrap_or_default())
+        .to_lowercase()
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .all(|word| about.contains(word))
 }
 
 fn by_id(a: &CallId, b: &CallId) -> Ordering {
@@ -170,7 +189,10 @@ fn matches(filter: &Filter, operator: Option<&str>, entry: &Entry) -> bool {
             filter.duration_min_ms.map(|ms| ms as f64),
             filter.duration_max_ms.map(|ms| ms as f64),
         )
-        && (filter.states.is_empty() || filter.states.contains(&entry.job.state))
+        && (filter.statuses.is_empty()
+            || filter
+                .statuses
+                .contains(&Status::of(entry.job.state, entry.job.stage)))
 }
 
 fn order(sort: &Sort, a: &Entry, b: &Entry) -> Ordering {

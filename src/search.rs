@@ -205,15 +205,12 @@ impl Search {
         writer.delete_term(Term::from_field_text(self.fields.id, call.id.as_str()));
         let mut document = TantivyDocument::default();
         document.add_text(self.fields.id, call.id.as_str());
-        document.add_text(self.fields.about, &call.filename);
+        document.add_text(self.fields.about, without_yo(&call.filename));
         if let Some(operator) = &call.operator {
-            document.add_text(self.fields.about, operator);
+            document.add_text(self.fields.about, without_yo(operator));
         }
         for turn in transcript.iter().flat_map(|transcript| &transcript.turns) {
-            document.add_text(
-                self.fields.spoken,
-                turn.text().replace('ё', "е").replace('Ё', "Е"),
-            );
+            document.add_text(self.fields.spoken, without_yo(&turn.text()));
         }
         writer.add_document(document)?;
         Ok(())
@@ -226,7 +223,7 @@ impl Search {
     }
 
     fn tokens(&self, tokenizer: &TextAnalyzer, text: &str) -> Vec<String> {
-        let text = text.replace('ё', "е").replace('Ё', "Е");
+        let text = without_yo(text);
         let mut tokenizer = tokenizer.clone();
         let mut stream = tokenizer.token_stream(&text);
         let mut tokens = Vec::new();
@@ -252,6 +249,11 @@ fn schema() -> (Schema, Fields) {
         about: builder.add_text_field("about", text(PLAIN)),
     };
     (builder.build(), fields)
+}
+
+/// People write е for ё as they like: both find both.
+pub(crate) fn without_yo(text: &str) -> String {
+    text.replace('ё', "е").replace('Ё', "Е")
 }
 
 fn term_query(term: Term) -> Box<dyn Query> {

@@ -19,9 +19,10 @@ mod views;
 use std::sync::Arc;
 
 use poem::endpoint::make_sync;
+use poem::http::header::ACCEPT_ENCODING;
 use poem::http::{HeaderName, HeaderValue, StatusCode};
 use poem::middleware::{CatchPanic, Compression, SetHeader};
-use poem::{Endpoint, EndpointExt, Response, Route};
+use poem::{Endpoint, EndpointExt, Request, Response, Route, get};
 use poem_openapi::OpenApiService;
 
 use crate::app::Parts;
@@ -76,11 +77,11 @@ pub fn routes(parts: Arc<Parts>) -> impl Endpoint<Output = Response> {
         .nest("/", service)
         .at(
             "/openapi.json",
-            make_sync(move |_| {
+            get(make_sync(move |_| {
                 Response::builder()
                     .content_type("application/json")
                     .body(document.clone())
-            }),
+            })),
         )
         .catch_all_error(error::render)
         .with(CatchPanic::new().with_handler(error::panicked));
@@ -92,17 +93,18 @@ pub fn routes(parts: Arc<Parts>) -> impl Endpoint<Output = Response> {
         )
         .at(
             "/docs",
-            make_sync(move |_| {
+            get(make_sync(move |_| {
                 // The document viewer is one file with its script inside.
                 Response::builder()
                     .content_type("text/html; charset=utf-8")
                     .header("content-security-policy", "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; font-src data:; connect-src 'self'; frame-ancestors 'none'")
                     .body(docs.clone())
-            }),
+            })),
         )
         .nest("/", ui::endpoint())
         .data(parts)
         .with(Compression::new())
+        .before(|request| async move { Ok(keep_sound_as_it_is(request)) })
         .with(
             SetHeader::new()
                 .appending(
@@ -127,4 +129,17 @@ pub fn routes(parts: Arc<Parts>) -> impl Endpoint<Output = Response> {
             Ok(response)
         })
         .map_to_response()
+}
+
+/// Recordings are compressed already, and a compressed answer has no byte ranges.
+fn keep_sound_as_it_is(mut request: Request) -> Request {
+    let sound = request
+        .uri()
+        .path()
+        .strip_prefix(BASE)
+        .is_some_and(|path| path.starts_with("/audio/"));
+    if sound {
+        request.headers_mut().remove(ACCEPT_ENCODING);
+    }
+    request
 }

@@ -13,7 +13,7 @@ use super::auth::SignedIn;
 use super::error::ApiError;
 use super::views::{CallView, CriterionView};
 use crate::app::Parts;
-use crate::domain::JobState;
+use crate::domain::Status;
 use crate::report::{self, Filter, Sort, SortKey};
 
 pub(super) struct ResultsApi;
@@ -78,6 +78,12 @@ impl ResultsApi {
             ))),
             seconds => Ok(seconds.map(|seconds| (seconds * 1000.0) as u64)),
         };
+        let percent = |name: &str, value: Option<f64>| match value {
+            Some(percent) if !(0.0..=100.0).contains(&percent) => {
+                Err(bad_filter(format!("{name} is a percent from 0 to 100.")))
+            }
+            percent => Ok(percent),
+        };
         let text = |value: Option<String>| {
             value
                 .map(|text| text.trim().to_owned())
@@ -91,9 +97,9 @@ impl ResultsApi {
             to: text(date_to.0)
                 .map(|date| time("date_to", &date, true))
                 .transpose()?,
-            score_min: score_min.0,
-            score_max: score_max.0,
-            states: states(status.0.as_deref().unwrap_or_default())?,
+            score_min: percent("score_min", score_min.0)?,
+            score_max: percent("score_max", score_max.0)?,
+            statuses: statuses(status.0.as_deref().unwrap_or_default())?,
             duration_min_ms: milliseconds("duration_min", duration_min.0)?,
             duration_max_ms: milliseconds("duration_max", duration_max.0)?,
             query: text(q.0),
@@ -168,28 +174,22 @@ fn time(name: &str, text: &str, end: bool) -> Result<Timestamp, ApiError> {
         })
 }
 
-fn states(list: &str) -> Result<Vec<JobState>, ApiError> {
-    let mut states = Vec::new();
-    for name in list
-        .split(',')
+fn statuses(list: &str) -> Result<Vec<Status>, ApiError> {
+    list.split(',')
         .map(str::trim)
         .filter(|name| !name.is_empty())
-    {
-        match name {
-            "queued" => states.push(JobState::Queued),
-            "processing" => states.extend([JobState::Running, JobState::Queued]),
-            "completed" => states.push(JobState::Completed),
-            "failed" => states.push(JobState::Failed),
-            "cancelled" => states.push(JobState::Cancelled),
-            "no_speech" => states.push(JobState::NoSpeech),
-            _ => {
-                return Err(bad_filter(format!(
-                    "{name:?} is not a status; known: queued, processing, completed, failed, cancelled, no_speech."
-                )));
-            }
-        }
-    }
-    Ok(states)
+        .map(|name| match name {
+            "queued" => Ok(Status::Queued),
+            "processing" => Ok(Status::Processing),
+            "completed" => Ok(Status::Completed),
+            "failed" => Ok(Status::Failed),
+            "cancelled" => Ok(Status::Cancelled),
+            "no_speech" => Ok(Status::NoSpeech),
+            _ => Err(bad_filter(format!(
+                "{name:?} is not a status; known: queued, processing, completed, failed, cancelled, no_speech."
+            ))),
+        })
+        .collect()
 }
 
 fn parse_sort(text: &str) -> Result<Sort, ApiError> {

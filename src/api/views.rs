@@ -4,7 +4,7 @@ use poem_openapi::{Enum, Object};
 
 use super::error::ErrorView;
 use crate::domain::call::CriterionSummary;
-use crate::domain::{JobState, MediaKind, Separation, Source, Speaker, Stage};
+use crate::domain::{JobState, MediaKind, Separation, Source, Speaker, Stage, Status};
 use crate::store::Entry;
 
 /// Where a call is.
@@ -20,15 +20,14 @@ pub(super) enum StatusView {
 }
 
 impl StatusView {
-    /// A job between two stages is being processed, not queued.
     pub(super) fn of(state: JobState, stage: Stage) -> Self {
-        match state {
-            JobState::Queued if stage == Stage::Decode => Self::Queued,
-            JobState::Queued | JobState::Running => Self::Processing,
-            JobState::Completed => Self::Completed,
-            JobState::NoSpeech => Self::NoSpeech,
-            JobState::Failed => Self::Failed,
-            JobState::Cancelled => Self::Cancelled,
+        match Status::of(state, stage) {
+            Status::Queued => Self::Queued,
+            Status::Processing => Self::Processing,
+            Status::Completed => Self::Completed,
+            Status::NoSpeech => Self::NoSpeech,
+            Status::Failed => Self::Failed,
+            Status::Cancelled => Self::Cancelled,
         }
     }
 }

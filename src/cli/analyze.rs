@@ -49,7 +49,7 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> anyhow::Result<Exit
     if let Some(language) = &arguments.language {
         anyhow::ensure!(
             crate::config::valid_language(language),
-            "the language is a two-letter code such as ru, or auto"
+            "the language is the code of a language that Whisper knows, such as ru, or auto"
         );
     }
     let mut card = app::scorecard(&config)?;

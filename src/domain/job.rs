@@ -114,6 +114,37 @@ impl JobState {
     }
 }
 
+/// Where a job is, as people see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// Waits for its first stage.
+    Queued,
+    /// Is being worked on, or waits between two stages or attempts.
+    Processing,
+    /// All stages are done.
+    Completed,
+    /// Gave up.
+    Failed,
+    /// Stopped by a person.
+    Cancelled,
+    /// Nobody speaks in the recording.
+    NoSpeech,
+}
+
+impl Status {
+    /// Of a job in `state` at `stage`.
+    pub fn of(state: JobState, stage: Stage) -> Self {
+        match state {
+            JobState::Queued if stage == Stage::Decode => Self::Queued,
+            JobState::Queued | JobState::Running => Self::Processing,
+            JobState::Completed => Self::Completed,
+            JobState::NoSpeech => Self::NoSpeech,
+            JobState::Failed => Self::Failed,
+            JobState::Cancelled => Self::Cancelled,
+        }
+    }
+}
+
 /// Why a stage could not be done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobError {
@@ -168,6 +199,10 @@ pub struct Job {
     pub attempts: u32,
     /// Grows with every claim: a worker whose claim is no longer the current one may not store its result.
     pub claim: u64,
+    /// Grows with every retry by a person: each has work files of its own, so that
+    /// a worker that is being stopped does not step on its successor.
+    #[serde(default)]
+    pub run: u32,
     /// Not to be claimed before this moment.
     pub not_before: Option<Timestamp>,
     /// The last failure.
@@ -190,6 +225,7 @@ impl Job {
             stage: Stage::Decode,
             attempts: 0,
             claim: 0,
+            run: 0,
             not_before: None,
             error: None,
             no_speech: false,
@@ -253,6 +289,7 @@ impl Job {
             (Completed | NoSpeech | Failed | Cancelled, JobEvent::Retried(stage)) => {
                 self.state = Queued;
                 self.stage = *stage;
+                self.run += 1;
                 self.attempts = 0;
                 self.error = None;
                 self.no_speech = false;

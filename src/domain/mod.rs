@@ -12,7 +12,7 @@ pub mod transcript;
 pub mod user;
 
 pub use call::{Call, CallId, Envelope, MediaInfo, MediaKind, Recording, Source};
-pub use job::{Job, JobError, JobEvent, JobState, Priority, Stage};
+pub use job::{Job, JobError, JobEvent, JobState, Priority, Stage, Status};
 pub use metrics::Metrics;
 pub use score::Score;
 pub use scorecard::Scorecard;

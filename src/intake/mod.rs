@@ -99,7 +99,7 @@ impl Intake {
             && !valid_language(language)
         {
             return Err(IntakeError::Details(
-                "The language is a two-letter code such as \"ru\", or \"auto\".",
+                "The language is the code of a language that Whisper knows, such as \"ru\", or \"auto\".",
             ));
         }
         let sha256 = spool.sha256();

@@ -21,8 +21,9 @@ const FRAME_MS: u32 = 50;
 const FRAME_SAMPLES: usize = (SAMPLE_RATE_HZ * FRAME_MS / 1000) as usize;
 /// Frames given to the resampler at once.
 const CHUNK: usize = 4096;
-/// Two channels whose difference is this far below their sum (in power) carry one signal.
-const SAME_SIGNAL: f64 = 1e-4;
+/// Two channels that correlate this much carry one signal, at whatever level
+/// (two parties on one line reach some tenths by cross-talk).
+const SAME_SIGNAL: f64 = 0.95;
 /// A channel that never exceeds this sample value is silent.
 const SILENT_PEAK: f32 = 1e-3;
 
@@ -143,8 +144,8 @@ struct Sink {
     /// Exact number of output frames owed for the input so far.
     owed: f64,
     writers: Vec<LaneWriter>,
-    sum_power: f64,
-    difference_power: f64,
+    /// Power of the first and the second channel, and their product.
+    powers: [f64; 3],
 }
 
 impl Sink {
@@ -163,8 +164,7 @@ impl Sink {
             skip: 0,
             owed: 0.0,
             writers,
-            sum_power: 0.0,
-            difference_power: 0.0,
+            powers: [0.0; 3],
         };
         sink.set_rate(rate_hz)?;
         Ok(sink)
@@ -207,9 +207,10 @@ impl Sink {
                 let (left, right) = (frame[0], *frame.get(1).unwrap_or(&frame[0]));
                 self.pending[0].push(left);
                 self.pending[1].push(right);
-                let (sum, difference) = (f64::from(left + right), f64::from(left - right));
-                self.sum_power += sum * sum;
-                self.difference_power += difference * difference;
+                let (left, right) = (f64::from(left), f64::from(right));
+                self.powers[0] += left * left;
+                self.powers[1] += right * right;
+                self.powers[2] += left * right;
             } else {
                 self.pending[0].push(frame.iter().sum::<f32>() / channels as f32);
             }
@@ -291,7 +292,8 @@ impl Sink {
         }
         Ok(Finished {
             samples,
-            same_signal: self.lanes == 2 && self.difference_power <= self.sum_power * SAME_SIGNAL,
+            same_signal: self.lanes == 2
+                && self.powers[2].abs() > SAME_SIGNAL * (self.powers[0] * self.powers[1]).sqrt(),
             lanes,
         })
     }

@@ -101,8 +101,9 @@ pub(super) fn open(path: &Path) -> Result<Opened, MediaError> {
                 MediaError::Io(error)
             }
             (_, None) => MediaError::UnsupportedType,
-            (SymphoniaError::Unsupported(what), Some(container)) => MediaError::UnsupportedCodec {
-                container: container.to_owned(),
+            // The wav reader looks at the codec, the others only miss parts of the file here.
+            (SymphoniaError::Unsupported(what), Some("wav")) => MediaError::UnsupportedCodec {
+                container: "wav".to_owned(),
                 codec: what.to_owned(),
             },
             (error, Some(_)) => MediaError::Damaged(error.to_string()),

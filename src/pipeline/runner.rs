@@ -42,6 +42,9 @@ struct State {
 }
 
 struct Running {
+    /// Whose entry it is: a call that is cancelled and tried again at once has
+    /// its next worker before the one before has noticed.
+    claim: u64,
     kill: KillSwitch,
     stage_progress: f64,
 }
@@ -117,8 +120,10 @@ impl Runner {
     /// Stops a job that waits or runs; a running stage is killed at once.
     pub fn cancel(&self, id: &CallId) -> Result<Job, StoreError> {
         let job = self.store.cancel(id, Timestamp::now())?;
-        if let Some(running) = self.lock().running.get(id) {
-            running.kill.stop();
+        match self.lock().running.get(id) {
+            Some(running) => running.kill.stop(),
+            // It waited for another attempt: nobody else removes its samples.
+            None => self.store.blobs().remove_work(id, job.run),
         }
         self.announce(&job);
         Ok(job)
@@ -217,10 +222,15 @@ impl Runner {
                 // Stays Running: the next start takes it up.
                 return;
             }
-            kill.reset();
+            if kill.is_stopped() {
+                // A stop that came too late for the stage before killed the idle child.
+                speech.unload();
+                kill.reset();
+            }
             state.running.insert(
                 id.clone(),
                 Running {
+                    claim: job.claim,
                     kill: kill.clone(),
                     stage_progress: 0.0,
                 },
@@ -231,7 +241,13 @@ impl Runner {
         let result = std::panic::catch_unwind(AssertUnwindSafe(|| self.stage(&job, speech)));
         let stopping = {
             let mut state = self.lock();
-            state.running.remove(&id);
+            if state
+                .running
+                .get(&id)
+                .is_some_and(|own| own.claim == job.claim)
+            {
+                state.running.remove(&id);
+            }
             state.stopping
         };
         if stopping && !matches!(result, Ok(Ok(_))) {
@@ -270,13 +286,13 @@ impl Runner {
                     "stage ended"
                 );
                 if next.state.is_final() {
-                    self.store.blobs().remove_work(&id);
+                    self.store.blobs().remove_work(&id, job.run);
                 }
                 self.announce(&next);
             }
             Ok(None) => {
                 tracing::info!(call = %id, stage = %job.stage, "the result is dropped: the job was cancelled or deleted");
-                self.store.blobs().remove_work(&id);
+                self.store.blobs().remove_work(&id, job.run);
             }
             // The job stays Running until the next start, which takes it up.
             Err(error) => tracing::error!(call = %id, %error, "the result cannot be stored"),
@@ -291,11 +307,13 @@ impl Runner {
             return Err(SpeechError::Stopped.into());
         }
         let source = self.store.blobs().path(&entry.call.sha256);
-        let work = self.store.blobs().work_dir(id);
+        let work = self.store.blobs().work_dir(id, job.run);
         let mut last_told = Instant::now();
         let mut progress = |share: f64| {
             let share = share.clamp(0.0, 1.0);
-            if let Some(running) = self.lock().running.get_mut(id) {
+            if let Some(running) = self.lock().running.get_mut(id)
+                && running.claim == job.claim
+            {
                 running.stage_progress = share;
             }
             if last_told.elapsed() >= PROGRESS_INTERVAL {

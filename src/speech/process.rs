@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread::JoinHandle;
 
 use super::protocol::{Answer, Failure, Request};
 
@@ -81,6 +82,8 @@ pub struct SpeechProcess {
     kill: KillSwitch,
     pipes: Option<Pipes>,
     tail: Arc<Mutex<VecDeque<String>>>,
+    /// Reads the child's log until the child is gone.
+    log_reader: Option<JoinHandle<()>>,
 }
 
 struct Pipes {
@@ -96,6 +99,7 @@ impl SpeechProcess {
             kill,
             pipes: None,
             tail: Arc::default(),
+            log_reader: None,
         }
     }
 
@@ -176,7 +180,7 @@ impl SpeechProcess {
         drop(state);
         let tail = Arc::new(Mutex::new(VecDeque::new()));
         self.tail = Arc::clone(&tail);
-        std::thread::spawn(move || {
+        self.log_reader = Some(std::thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
                 tracing::debug!(target: "call_analytics::speech", "{line}");
                 let mut tail = tail
@@ -187,7 +191,7 @@ impl SpeechProcess {
                 }
                 tail.push_back(line);
             }
-        });
+        }));
         self.pipes = Some(Pipes {
             stdin,
             stdout: BufReader::new(stdout),
@@ -198,6 +202,10 @@ impl SpeechProcess {
     fn death(&mut self) -> SpeechError {
         self.pipes = None;
         let how = self.reap();
+        if let Some(reader) = self.log_reader.take() {
+            // Its last words are the reason; a reader that panicked has read them.
+            let _ = reader.join();
+        }
         if self.kill.is_stopped() {
             return SpeechError::Stopped;
         }

@@ -41,9 +41,9 @@ impl Blobs {
         self.audio.join(shard).join(sha256)
     }
 
-    /// Directory of a job's work files (decoded samples); they can be made again.
-    pub fn work_dir(&self, id: &CallId) -> PathBuf {
-        self.work.join(id.as_str())
+    /// Directory of the work files (decoded samples) of a run of a job; they can be made again.
+    pub fn work_dir(&self, id: &CallId, run: u32) -> PathBuf {
+        self.work.join(format!("{id}-{run}"))
     }
 
     /// Begins to take in a file.
@@ -95,9 +95,9 @@ impl Blobs {
         }
     }
 
-    /// Removes a job's work files; missing ones are no error.
-    pub fn remove_work(&self, id: &CallId) {
-        let dir = self.work_dir(id);
+    /// Removes the work files of a run of a job; missing ones are no error.
+    pub fn remove_work(&self, id: &CallId, run: u32) {
+        let dir = self.work_dir(id, run);
         if let Err(error) = fs::remove_dir_all(&dir)
             && error.kind() != io::ErrorKind::NotFound
         {
@@ -127,7 +127,8 @@ impl Blobs {
             fs::remove_file(&path).map_err(StoreError::io(&path))?;
         }
         for path in entries(&self.work)? {
-            if !at_work(&name(&path)) {
+            let name = name(&path);
+            if !at_work(name.split('-').next().unwrap_or_default()) {
                 fs::remove_dir_all(&path).map_err(StoreError::io(&path))?;
             }
         }

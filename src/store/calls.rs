@@ -142,8 +142,9 @@ impl Store {
         let txn = self.write()?;
         let key = id.as_str();
         let call: Call = get(&txn, schema::CALLS, key)?.ok_or(StoreError::NotFound)?;
-        if let Some(job) = get::<Job>(&txn, schema::JOBS, key)? {
-            super::jobs::unqueue(&txn, &job)?;
+        let job = get::<Job>(&txn, schema::JOBS, key)?;
+        if let Some(job) = &job {
+            super::jobs::unqueue(&txn, job)?;
         }
         for table in [
             schema::CALLS,
@@ -160,7 +161,9 @@ impl Store {
         operators::reassign(&txn, id, call.operator.as_deref(), None)?;
         txn.commit()?;
         self.blobs.remove(&call.sha256)?;
-        self.blobs.remove_work(id);
+        if let Some(job) = job {
+            self.blobs.remove_work(id, job.run);
+        }
         Ok(())
     }
 

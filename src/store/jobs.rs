@@ -46,6 +46,15 @@ pub enum Claim {
 impl Store {
     /// Takes the first job that may run at `now`.
     pub fn claim(&self, now: Timestamp) -> Result<Claim, StoreError> {
+        loop {
+            if let Some(claim) = self.try_claim(now)? {
+                return Ok(claim);
+            }
+        }
+    }
+
+    /// `None` when somebody else took the job that was found.
+    fn try_claim(&self, now: Timestamp) -> Result<Option<Claim>, StoreError> {
         let mut earliest = None;
         let next = {
             let txn = self.read()?;
@@ -63,10 +72,10 @@ impl Store {
             next
         };
         let Some(id) = next else {
-            return Ok(match earliest {
+            return Ok(Some(match earliest {
                 Some(ms) => Claim::WaitUntil(Timestamp::from_millisecond(ms).unwrap_or(now)),
                 None => Claim::Idle,
-            });
+            }));
         };
         let txn = self.write()?;
         let claimed = match get::<Job>(&txn, schema::JOBS, &id)? {
@@ -74,10 +83,10 @@ impl Store {
             Some(job) if job.state == JobState::Queued => {
                 change(&txn, job, &JobEvent::Claimed, now)?
             }
-            Some(_) | None => return self.claim(now),
+            Some(_) | None => return Ok(None),
         };
         txn.commit()?;
-        Ok(Claim::Job(Box::new(claimed)))
+        Ok(Some(Claim::Job(Box::new(claimed))))
     }
 
     /// Writes a stage's output and the job's next state. `None` when the job was

@@ -1,0 +1,22 @@
+//! Tests of the program from outside: over HTTP, through its command line, and
+//! with real speech. They need `ffmpeg` for recordings and a speech model
+//! (`CALL_ANALYTICS_TEST_MODEL`, else the one that `./install.sh test` fetches).
+
+mod accounts;
+mod auth;
+mod browser_like;
+mod calls;
+mod cli;
+mod client;
+mod decode;
+mod end_to_end;
+mod fixtures;
+mod layers;
+mod lists;
+mod no_speech;
+mod process;
+mod queue;
+mod robustness;
+mod server;
+mod speech;
+mod uploads;
