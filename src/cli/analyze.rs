@@ -105,7 +105,7 @@ fn analyze(
     );
     let mut tell = |share: f64| bar.set_position((share * 1000.0) as u64);
     bar.set_message("decode");
-    let decoded = tools.decode(file, work, &mut tell)?;
+    let decoded = tools.decode(file, work, &KillSwitch::default(), &mut tell)?;
     bar.set_message("transcribe");
     let recognition = tools.transcribe(file, work, &decoded.media, language, speech, &mut tell)?;
     bar.set_message("diarize");

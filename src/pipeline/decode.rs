@@ -43,11 +43,13 @@ pub fn pcm_paths(work: &Path, kept_channels: u16) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Decodes `source` into `work`, which is made anew. `progress` is told the
-/// share done, where the container says how long the recording is.
+/// Decodes `source` into `work`, which is made anew. It ends with
+/// [`MediaError::Stopped`] soon after `stopped` becomes true. `progress` is told
+/// the share done, where the container says how long the recording is.
 pub fn decode(
     source: &Path,
     work: &Path,
+    stopped: &dyn Fn() -> bool,
     progress: &mut dyn FnMut(f64),
 ) -> Result<Decoded, MediaError> {
     let mut opened = media::open(source)?;
@@ -65,6 +67,9 @@ pub fn decode(
     let mut channels = 0;
     let mut last_fault = String::from("no sound track data");
     loop {
+        if stopped() {
+            return Err(MediaError::Stopped);
+        }
         let packet = match opened.format.next_packet() {
             Ok(Some(packet)) => packet,
             Ok(None) => break,

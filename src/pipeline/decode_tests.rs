@@ -40,7 +40,7 @@ fn run(bytes: &[u8]) -> Result<Run, MediaError> {
     let dir = tempfile::tempdir().expect("dir");
     let source = dir.path().join("source");
     std::fs::write(&source, bytes).expect("written");
-    let decoded = decode(&source, &dir.path().join("work"), &mut |_| {})?;
+    let decoded = decode(&source, &dir.path().join("work"), &|| false, &mut |_| {})?;
     Ok(Run { decoded, dir })
 }
 
@@ -175,4 +175,19 @@ fn the_envelope_measures_loudness_and_clipping() {
     assert_eq!(channel.rms_dbfs, [-9, -9, 0, -120]);
     assert_eq!(channel.clipped, [0, 0, 800, 0]);
     assert_eq!(channel.peak[3], 0);
+}
+
+#[test]
+fn a_decoding_can_be_stopped() {
+    let dir = tempfile::tempdir().expect("dir");
+    let source = dir.path().join("source");
+    std::fs::write(&source, wav(8_000, 1, &tone(8_000, 60.0, 440.0))).expect("written");
+    let asked = std::cell::Cell::new(0);
+    let stopped = || {
+        asked.set(asked.get() + 1);
+        asked.get() > 3
+    };
+    let result = decode(&source, &dir.path().join("work"), &stopped, &mut |_| {});
+    assert!(matches!(result, Err(MediaError::Stopped)));
+    assert_eq!(asked.get(), 4);
 }

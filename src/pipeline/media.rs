@@ -42,6 +42,9 @@ pub enum MediaError {
     /// Nothing in it could be decoded.
     #[error("The file is damaged: no sound could be read from it ({0}). Send it again.")]
     Damaged(String),
+    /// The work was stopped on purpose.
+    #[error("The work on the recording was stopped.")]
+    Stopped,
     /// It cannot be read from disk or the samples cannot be written.
     #[error("The recording cannot be read or its samples cannot be written: {0}")]
     Io(#[from] std::io::Error),
@@ -56,6 +59,7 @@ impl MediaError {
             MediaError::UnsupportedCodec { .. } => "unsupported_codec",
             MediaError::NoAudioTrack => "no_audio_track",
             MediaError::Damaged(_) => "damaged_file",
+            MediaError::Stopped => "stopped",
             MediaError::Io(_) => "io",
         }
     }

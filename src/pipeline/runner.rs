@@ -238,7 +238,7 @@ impl Runner {
         }
         self.announce(&job);
         let begun = Instant::now();
-        let result = std::panic::catch_unwind(AssertUnwindSafe(|| self.stage(&job, speech)));
+        let result = std::panic::catch_unwind(AssertUnwindSafe(|| self.stage(&job, speech, kill)));
         let stopping = {
             let mut state = self.lock();
             if state
@@ -299,7 +299,12 @@ impl Runner {
         }
     }
 
-    fn stage(&self, job: &Job, speech: &mut SpeechProcess) -> Result<StageOutput, StageError> {
+    fn stage(
+        &self,
+        job: &Job,
+        speech: &mut SpeechProcess,
+        kill: &KillSwitch,
+    ) -> Result<StageOutput, StageError> {
         let id = &job.call_id;
         let entry = self.store.entry(id)?.ok_or(StoreError::NotFound)?;
         if entry.job.state != JobState::Running || entry.job.claim != job.claim {
@@ -329,7 +334,7 @@ impl Runner {
         };
         match job.stage {
             Stage::Decode => {
-                let decoded = self.tools.decode(&source, &work, &mut progress)?;
+                let decoded = self.tools.decode(&source, &work, kill, &mut progress)?;
                 Ok(StageOutput::Decoded {
                     media: decoded.media,
                     envelope: decoded.envelope,

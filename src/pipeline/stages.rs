@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::config::Speech as SpeechConfig;
 use crate::domain::{Envelope, JobError, MediaInfo, Recognition, Score, Transcript};
 use crate::speech::model::{ModelError, ModelStore};
-use crate::speech::process::{SpeechError, SpeechProcess};
+use crate::speech::process::{KillSwitch, SpeechError, SpeechProcess};
 use crate::speech::protocol::{Answer, Diarize, Request, Transcribe, Voice};
 
 use super::decode::{self, Decoded};
@@ -40,7 +40,9 @@ impl StageError {
     /// As kept with the job and shown to people.
     pub fn to_job_error(&self) -> JobError {
         let (code, retryable) = match self {
-            StageError::Media(error @ MediaError::Io(_)) => (error.code(), true),
+            StageError::Media(error @ (MediaError::Io(_) | MediaError::Stopped)) => {
+                (error.code(), true)
+            }
             StageError::Media(error) => (error.code(), false),
             StageError::Model(_) => ("model_missing", false),
             StageError::Speech(SpeechError::Refused(failure)) => {
@@ -80,9 +82,15 @@ impl Tools {
         &self,
         source: &Path,
         work: &Path,
+        kill: &KillSwitch,
         progress: &mut dyn FnMut(f64),
     ) -> Result<Decoded, StageError> {
-        Ok(decode::decode(source, work, progress)?)
+        Ok(decode::decode(
+            source,
+            work,
+            &|| kill.is_stopped(),
+            progress,
+        )?)
     }
 
     /// Recognizes what was decoded into `work`; decodes again when the samples are gone.
@@ -97,7 +105,7 @@ impl Tools {
     ) -> Result<Recognition, StageError> {
         let model = self.models.resolve(&self.speech.model)?;
         let request = Request::Transcribe(Transcribe {
-            channels: samples(source, work, media)?,
+            channels: samples(source, work, media, speech)?,
             model: model.path,
             model_name: model.name,
             language: language.unwrap_or(&self.speech.language).to_owned(),
@@ -124,7 +132,7 @@ impl Tools {
     ) -> Result<Transcript, StageError> {
         let voices = match recognition.channels.as_slice() {
             [only] if !only.segments.is_empty() => {
-                let channels = samples(source, work, media)?;
+                let channels = samples(source, work, media, speech)?;
                 let Some(channel) = channels.into_iter().next() else {
                     return Err(StageError::Missing);
                 };
@@ -163,11 +171,16 @@ fn voices(answer: Result<Answer, SpeechError>) -> Result<Vec<Voice>, StageError>
     }
 }
 
-fn samples(source: &Path, work: &Path, media: &MediaInfo) -> Result<Vec<PathBuf>, StageError> {
+fn samples(
+    source: &Path,
+    work: &Path,
+    media: &MediaInfo,
+    speech: &SpeechProcess,
+) -> Result<Vec<PathBuf>, StageError> {
     let paths = decode::pcm_paths(work, media.kept_channels);
     if !paths.iter().all(|path| path.exists()) {
         // Work files are derived; they are gone when a finished job is tried again.
-        decode::decode(source, work, &mut |_| {})?;
+        decode::decode(source, work, &|| speech.is_stopped(), &mut |_| {})?;
     }
     Ok(paths)
 }

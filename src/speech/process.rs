@@ -122,6 +122,11 @@ impl SpeechProcess {
         self.reap();
     }
 
+    /// True when its work shall stop.
+    pub fn is_stopped(&self) -> bool {
+        self.kill.is_stopped()
+    }
+
     /// True while a child is alive with its models.
     pub fn is_loaded(&self) -> bool {
         self.pipes.is_some()

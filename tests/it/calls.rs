@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::client::assert_error;
-use crate::fixtures::{scripted_call, scripted_mono, tones};
+use crate::fixtures::{bytes, long_call, scripted_call, scripted_mono, tones};
 use crate::server::{Server, Setup, eventually};
 
 /// Who says the turns of a result.
@@ -158,9 +158,7 @@ async fn a_cancel_does_not_harm_the_next_call() {
     let warm = server.accepted("warm.wav", scripted_call(1), &[]).await;
     server.completed(&warm).await;
     // Long enough to be caught while it is decoded.
-    let long = server
-        .accepted("long.wav", tones(120.0, 192_000, &[400.0, 500.0]), &[])
-        .await;
+    let long = server.accepted("long.mp3", bytes(&long_call()), &[]).await;
     server
         .wait(&long, 20, "being decoded", |status| {
             status["status"] == "processing" && status["stage"] == "decode"
@@ -170,7 +168,7 @@ async fn a_cancel_does_not_harm_the_next_call() {
     let (status, _) = server.post(&format!("/results/{long}/cancel")).await;
     assert_eq!(status, 200);
     let status = server
-        .wait(&next, 30, "completed or failing", |status| {
+        .wait(&next, 4, "completed or failing", |status| {
             status["status"] == "completed" || status["error"].is_object()
         })
         .await;

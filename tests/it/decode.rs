@@ -13,7 +13,7 @@ use crate::fixtures::{bytes, ffmpeg, noise_bytes, tones};
 /// Decodes into a fresh directory; the samples are in it while it lives.
 fn decoded(path: &Path) -> (Decoded, TempDir) {
     let work = tempfile::tempdir().expect("a directory");
-    let decoded = decode(path, work.path(), &mut |_| {})
+    let decoded = decode(path, work.path(), &|| false, &mut |_| {})
         .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     (decoded, work)
 }
@@ -229,7 +229,7 @@ fn formats_that_callers_send() {
             Err(error) => faults.push(format!("{name}: {error}")),
         }
         let work = tempfile::tempdir().expect("a directory");
-        match decode(&path, work.path(), &mut |_| {}) {
+        match decode(&path, work.path(), &|| false, &mut |_| {}) {
             Err(error) => faults.push(format!("{name}: {error}")),
             Ok(Decoded { media, envelope }) => {
                 let kept = samples(&work, 0).len() as u64 / 16;

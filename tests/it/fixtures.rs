@@ -72,6 +72,14 @@ pub(crate) fn clip(seconds: u32) -> PathBuf {
     )
 }
 
+/// More than four hours of the call: many seconds of decoding.
+pub(crate) fn long_call() -> PathBuf {
+    ffmpeg(
+        "long.mp3",
+        "-stream_loop 200 -i {call} -map_metadata -1 -c copy",
+    )
+}
+
 /// The bytes of a file.
 pub(crate) fn bytes(path: &Path) -> Vec<u8> {
     std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))

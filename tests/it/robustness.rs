@@ -6,7 +6,7 @@ use futures_util::StreamExt;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
-use crate::fixtures::{bytes, clip, model, tones};
+use crate::fixtures::{bytes, clip, long_call, model};
 use crate::process::{Process, alive, signal};
 use crate::server::{eventually, files};
 
@@ -220,10 +220,7 @@ async fn a_stop_does_not_wait_for_a_long_decoding() {
     let admin = server
         .admin(server.first_password.as_deref().expect("a password"))
         .await;
-    // 80 MB of samples at a rate that takes long to convert.
-    let id = admin
-        .accepted("long.wav", tones(220.0, 192_000, &[400.0]), &[])
-        .await;
+    let id = admin.accepted("long.mp3", bytes(&long_call()), &[]).await;
     let long = admin
         .wait(&id, 20, "being decoded", |status| {
             status["status"] == "processing"
