@@ -44,7 +44,14 @@ pub struct Speech {
     pub operator_channel: OperatorChannel,
     /// A worker without work gives its model's memory back after this many seconds.
     pub idle_unload_s: u64,
+    /// The team's own words, to which recognition is biased.
+    pub vocabulary: Vec<String>,
+    /// Text that recognition begins with; empty for none.
+    pub prompt: String,
 }
+
+/// Most words in [`Speech::vocabulary`], and in [`Speech::prompt`].
+pub const MAX_BIAS_WORDS: usize = 200;
 
 /// Which channel of a stereo call is the operator's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -190,6 +197,11 @@ impl Config {
                 section.fault(key, "is from 1 to 256");
             }
         }
+        let vocabulary = vocabulary(&mut section);
+        let prompt: String = section.take("prompt", String::new());
+        if let Some(what) = bias_fault(&prompt) {
+            section.fault("prompt", &what);
+        }
         let speech = Speech {
             model,
             language,
@@ -197,6 +209,8 @@ impl Config {
             threads,
             operator_channel: section.take("operator_channel", OperatorChannel::Auto),
             idle_unload_s: section.take("idle_unload_s", 600),
+            vocabulary,
+            prompt: prompt.trim().to_owned(),
         };
         section.finish();
 
@@ -255,6 +269,31 @@ const LANGUAGES: &[&str] = &[
 /// True for `auto` and for the code of a language that Whisper knows.
 pub fn valid_language(language: &str) -> bool {
     language == "auto" || LANGUAGES.contains(&language)
+}
+
+fn vocabulary(section: &mut Section) -> Vec<String> {
+    let words: Vec<String> = section.take("vocabulary", Vec::new());
+    let words: Vec<String> = words.iter().map(|word| word.trim().to_owned()).collect();
+    if words.iter().any(String::is_empty) {
+        section.fault("vocabulary", "has an empty word");
+    }
+    if let Some(what) = bias_fault(&words.join(" ")) {
+        section.fault("vocabulary", &what);
+    }
+    words
+}
+
+/// What is wrong with text that recognition is biased to.
+fn bias_fault(text: &str) -> Option<String> {
+    let words = text.split_whitespace().count();
+    if words > MAX_BIAS_WORDS {
+        return Some(format!(
+            "has {words} words; at most {MAX_BIAS_WORDS} help, more push each other out"
+        ));
+    }
+    text.chars()
+        .any(|c| c.is_control() && !c.is_whitespace())
+        .then(|| "has a character that cannot be written".to_owned())
 }
 
 fn read(path: &Path) -> Result<Table, String> {
@@ -357,6 +396,25 @@ mod tests {
                 "{place} is not in {faults:#?}"
             );
         }
+    }
+
+    #[test]
+    fn vocabulary_and_prompt_are_kept_trimmed_and_bounded() {
+        let config = load(
+            "[speech]\nvocabulary = [\" Ромашка \", \"личный кабинет\"]\nprompt = \" Звонок в клинику. \"",
+            &[],
+        )
+        .expect("valid");
+        assert_eq!(config.speech.vocabulary, ["Ромашка", "личный кабинет"]);
+        assert_eq!(config.speech.prompt, "Звонок в клинику.");
+        let many = "слово ".repeat(MAX_BIAS_WORDS + 1);
+        let text = format!("[speech]\nvocabulary = [\"{many}\", \"\"]\nprompt = \"a\\u0000b\"");
+        let faults = load(&text, &[]).expect_err("invalid").faults;
+        assert_eq!(faults.len(), 3, "{faults:#?}");
+        assert!(
+            faults.iter().any(|fault| fault.contains("201 words")),
+            "{faults:#?}"
+        );
     }
 
     #[test]

@@ -62,6 +62,9 @@ pub struct ChannelRecognition {
     pub speech: Vec<Span>,
     /// What was said, in order.
     pub segments: Vec<Segment>,
+    /// Speech in which text may be missing, after a second attempt; in order.
+    #[serde(default)]
+    pub doubtful: Vec<Span>,
 }
 
 /// Output of the transcribe stage.

@@ -23,6 +23,7 @@ fn channel(segments: Vec<Segment>) -> ChannelRecognition {
     ChannelRecognition {
         speech: segments.iter().map(Segment::span).collect(),
         segments,
+        doubtful: Vec::new(),
     }
 }
 

@@ -110,6 +110,8 @@ impl Tools {
             model_name: model.name,
             language: language.unwrap_or(&self.speech.language).to_owned(),
             threads: self.speech.threads,
+            vocabulary: self.speech.vocabulary.clone(),
+            prompt: self.speech.prompt.clone(),
         });
         match speech.ask(&request, progress)? {
             Answer::Recognized(recognition) => Ok(recognition),

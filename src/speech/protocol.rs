@@ -31,6 +31,13 @@ pub struct Transcribe {
     pub language: String,
     /// Threads to compute with.
     pub threads: usize,
+    /// The team's own words (names, products) that shall be recognized; at most
+    /// [`crate::config::MAX_BIAS_WORDS`] words in all.
+    #[serde(default)]
+    pub vocabulary: Vec<String>,
+    /// Text that recognition begins with, as if it had been said before; empty for none.
+    #[serde(default)]
+    pub prompt: String,
 }
 
 /// Tell voices apart.

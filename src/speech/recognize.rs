@@ -100,6 +100,7 @@ pub(super) fn recognize(
                 speech
             },
             segments,
+            doubtful: Vec::new(),
         });
     }
     Ok(Recognition {
