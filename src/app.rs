@@ -160,6 +160,7 @@ impl App {
         let events = Events::default();
         let tools = Tools {
             speech: config.speech.clone(),
+            sources: config.sources.clone(),
             models: Arc::new(model_store(&config)),
             rules: Arc::new(rules),
         };

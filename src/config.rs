@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::{Table, Value};
 
+use crate::domain::Source;
+
 /// The file that is read when none is named, where it exists.
 pub const DEFAULT_CONFIG: &str = "/etc/call-analytics/config.toml";
 /// An example with every setting, embedded.
@@ -27,6 +29,31 @@ pub struct Config {
     pub speech: Speech,
     /// Scoring.
     pub scoring: Scoring,
+    /// The doors that recordings come by.
+    pub sources: Sources,
+}
+
+/// What is known of recordings by the door they come by.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sources {
+    /// Of what is uploaded.
+    pub upload: SourceSettings,
+}
+
+/// What is known of the recordings of one source.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SourceSettings {
+    /// Which channel of a stereo recording is the operator's.
+    pub operator_channel: OperatorChannel,
+}
+
+impl Sources {
+    /// What is known of recordings from `source`.
+    pub fn of(&self, source: Source) -> &SourceSettings {
+        match source {
+            Source::Upload => &self.upload,
+        }
+    }
 }
 
 /// Settings of recognition.
@@ -136,6 +163,7 @@ impl Config {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let mut speech = section(&mut table, "speech", faults);
         let mut scoring = section(&mut table, "scoring", faults);
+        let sources = section(&mut table, "sources", faults);
         let mut root = Section {
             name: "",
             table,
@@ -214,6 +242,8 @@ impl Config {
         };
         section.finish();
 
+        let sources = sources_of(sources, speech.operator_channel, faults);
+
         let mut section = Section {
             name: "scoring.",
             table: std::mem::take(&mut scoring),
@@ -246,6 +276,7 @@ impl Config {
             max_upload_bytes: max_upload_mb.saturating_mul(1024 * 1024),
             speech,
             scoring: Scoring { scorecard },
+            sources,
         }
     }
 
@@ -255,8 +286,28 @@ impl Config {
     }
 }
 
+/// `general` holds where a source says nothing of its own.
+fn sources_of(mut table: Table, general: OperatorChannel, faults: &mut Vec<String>) -> Sources {
+    let mut upload = Section {
+        name: "sources.upload.",
+        table: section(&mut table, "upload", faults),
+        faults,
+    };
+    let operator_channel = match upload.take("operator_channel", OperatorChannel::Auto) {
+        OperatorChannel::Auto => general,
+        own => own,
+    };
+    upload.finish();
+    for key in table.keys() {
+        faults.push(format!("sources.{key}: there is no such source"));
+    }
+    Sources {
+        upload: SourceSettings { operator_channel },
+    }
+}
+
 /// The languages that Whisper knows.
-const LANGUAGES: &[&str] = &[
+pub const LANGUAGES: &[&str] = &[
     "af", "am", "ar", "as", "az", "ba", "be", "bg", "bn", "bo", "br", "bs", "ca", "cs", "cy", "da",
     "de", "el", "en", "es", "et", "eu", "fa", "fi", "fo", "fr", "gl", "gu", "ha", "haw", "he",
     "hi", "hr", "ht", "hu", "hy", "id", "is", "it", "ja", "jw", "ka", "kk", "km", "kn", "ko", "la",
@@ -345,94 +396,5 @@ impl Section<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn load(text: &str, env: &[(&str, &str)]) -> Result<Config, InvalidConfig> {
-        let dir = tempfile::tempdir().expect("dir");
-        let path = dir.path().join("config.toml");
-        std::fs::write(&path, text).expect("write");
-        let overrides = Overrides {
-            config: Some(path),
-            ..Overrides::default()
-        };
-        Config::load(&overrides, |name| {
-            env.iter()
-                .find(|(key, _)| *key == name)
-                .map(|(_, value)| (*value).to_owned())
-        })
-    }
-
-    #[test]
-    fn environment_wins_over_the_file() {
-        let text = "listen = \"127.0.0.1:1\"\n[speech]\nmodel = \"small\"\nworkers = 3";
-        let config = load(
-            text,
-            &[
-                ("CALL_ANALYTICS_LISTEN", "0.0.0.0:2"),
-                ("CALL_ANALYTICS_MODEL", "tiny"),
-            ],
-        )
-        .expect("valid");
-        assert_eq!(config.listen.port(), 2);
-        assert_eq!(config.speech.model, "tiny");
-        assert_eq!(config.speech.workers, 3);
-    }
-
-    #[test]
-    fn every_fault_is_named_at_once() {
-        let text = "listen = \"here\"\ncolour = 1\nmax_upload_mb = \"x\"\n[speech]\nlanguage = \"russian\"\nworkers = 0\n[scoring]\nscorecard = \"/nowhere.toml\"";
-        let faults = load(text, &[]).expect_err("invalid").faults;
-        for place in [
-            "listen:",
-            "colour:",
-            "max_upload_mb:",
-            "speech.language:",
-            "speech.workers:",
-            "scoring.scorecard:",
-        ] {
-            assert!(
-                faults.iter().any(|fault| fault.starts_with(place)),
-                "{place} is not in {faults:#?}"
-            );
-        }
-    }
-
-    #[test]
-    fn vocabulary_and_prompt_are_kept_trimmed_and_bounded() {
-        let config = load(
-            "[speech]\nvocabulary = [\" Ромашка \", \"личный кабинет\"]\nprompt = \" Звонок в клинику. \"",
-            &[],
-        )
-        .expect("valid");
-        assert_eq!(config.speech.vocabulary, ["Ромашка", "личный кабинет"]);
-        assert_eq!(config.speech.prompt, "Звонок в клинику.");
-        let many = "слово ".repeat(MAX_BIAS_WORDS + 1);
-        let text = format!("[speech]\nvocabulary = [\"{many}\", \"\"]\nprompt = \"a\\u0000b\"");
-        let faults = load(&text, &[]).expect_err("invalid").faults;
-        assert_eq!(faults.len(), 3, "{faults:#?}");
-        assert!(
-            faults.iter().any(|fault| fault.contains("201 words")),
-            "{faults:#?}"
-        );
-    }
-
-    #[test]
-    fn the_example_is_valid_and_says_the_defaults() {
-        let example = load(EXAMPLE, &[]).expect("valid");
-        let commented: String = EXAMPLE
-            .lines()
-            .map(|line| {
-                line.strip_prefix("# ")
-                    .filter(|l| l.contains(" = "))
-                    .unwrap_or(line)
-            })
-            .filter(|line| !line.starts_with("scorecard"))
-            .map(|line| format!("{line}\n"))
-            .collect();
-        let mut explicit = load(&commented, &[]).expect("valid when uncommented");
-        explicit.speech.workers = example.speech.workers;
-        explicit.data_dir = example.data_dir.clone();
-        assert_eq!(explicit, example);
-    }
-}
+#[path = "config_tests.rs"]
+mod tests;

@@ -14,6 +14,7 @@ pub mod config;
 pub mod control;
 pub mod domain;
 pub mod events;
+pub mod export;
 pub mod intake;
 pub mod pipeline;
 pub mod report;

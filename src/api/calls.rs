@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use poem::web::Data;
-use poem_openapi::param::Path;
+use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::Json;
 use poem_openapi::types::MaybeUndefined;
 use poem_openapi::{ApiResponse, Object, OpenApi};
@@ -11,10 +11,12 @@ use poem_openapi::{ApiResponse, Object, OpenApi};
 use super::auth::SignedIn;
 use super::detail::CallDetail;
 use super::error::{ApiError, ErrorView};
+use super::models;
 use super::views::{CallView, StageView, StatusView, overall_progress};
 use crate::app::Parts;
-use crate::domain::{CallId, JobState};
-use crate::store::{Entry, StoreError};
+use crate::config::valid_language;
+use crate::domain::{CallId, Stage};
+use crate::store::{Entry, Retry, Revision, StoreError};
 
 pub(super) struct CallsApi;
 
@@ -38,6 +40,8 @@ struct CallPatch {
     operator: MaybeUndefined<String>,
     /// Exchange operator and client; the call is scored again.
     swap_speakers: Option<bool>,
+    /// Version of the transcript that the exchange is about; a newer one is not touched.
+    version: Option<u32>,
 }
 
 #[derive(ApiResponse)]
@@ -76,7 +80,7 @@ impl CallsApi {
     async fn patch(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        who: SignedIn,
         id: Path<String>,
         patch: Json<CallPatch>,
     ) -> Result<Json<CallDetail>, ApiError> {
@@ -90,36 +94,23 @@ impl CallsApi {
             ),
         };
         let swap = patch.0.swap_speakers.unwrap_or(false);
-        if swap {
-            let wanted = id.clone();
-            let entry = parts.store.run(move |store| store.entry(&wanted)).await?;
-            let state = entry.ok_or_else(ApiError::not_found)?.job.state;
-            if state != JobState::Completed {
-                return Err(ApiError::conflict(
-                    "not_completed",
-                    "Speakers can be exchanged once the call is completed.",
-                ));
-            }
-        }
-        let (runner, search) = (Arc::clone(&parts.runner), Arc::clone(&parts.search));
-        let wanted = id.clone();
-        let job = parts
+        let (seen, author) = (patch.0.version, who.user().name.clone());
+        let (runner, wanted) = (Arc::clone(&parts.runner), id.clone());
+        parts
             .store
             .run(move |store| {
                 if let Some(operator) = operator {
                     store.set_operator(&wanted, operator.as_deref())?;
-                    reindex(store, &search, &wanted)?;
+                    runner.index_again(&wanted)?;
+                    let entry = store.entry(&wanted)?.ok_or(StoreError::NotFound)?;
+                    runner.announce(&entry.job);
                 }
                 if swap {
-                    let tools = runner.tools();
-                    store.swap_speakers(&wanted, |transcript, envelope, duration_ms| {
-                        tools.score(transcript, envelope, duration_ms)
-                    })?;
+                    runner.revise(&wanted, seen, &Revision::Swap, &author)?;
                 }
-                Ok(store.entry(&wanted)?.ok_or(StoreError::NotFound)?.job)
+                Ok(())
             })
             .await?;
-        parts.runner.announce(&job);
         detail(parts, id).await
     }
 
@@ -167,7 +158,8 @@ impl CallsApi {
         }
     }
 
-    /// Work on a call again: from where it failed, or recognize it anew.
+    /// Work on a call again: from where it failed, or recognize it anew; from
+    /// another stage on, with another model or in another language where asked for.
     #[oai(
         path = "/results/:id/retry",
         method = "post",
@@ -176,36 +168,54 @@ impl CallsApi {
     async fn retry(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        who: SignedIn,
         id: Path<String>,
+        /// From this stage on.
+        from: Query<Option<StageView>>,
+        /// A model of `/models`; the one of the settings when left out.
+        model: Query<Option<String>>,
+        /// A language of `/models`, or `auto`, from now on.
+        language: Query<Option<String>>,
     ) -> Result<Json<CallView>, ApiError> {
         let id = parse(&id.0)?;
+        let retry = Retry {
+            from: from.0.map(Stage::from),
+            model: model.0,
+            language: language.0,
+        };
+        let late = retry.from.is_some_and(|stage| stage > Stage::Transcribe);
+        if late && (retry.model.is_some() || retry.language.is_some()) {
+            return Err(ApiError::bad_request(
+                "bad_retry",
+                "Model and language matter to recognition only: begin with the stage 'transcribe' or leave it out.",
+            ));
+        }
+        let language = retry.language.as_deref();
+        if language.is_some_and(|language| !valid_language(language)) {
+            return Err(ApiError::bad_request(
+                "unknown_language",
+                "The language is the code of a language that Whisper knows, such as \"ru\", or \"auto\".",
+            ));
+        }
+        if let Some(model) = &retry.model {
+            let call = entry(parts, id.clone()).await?.call;
+            let language = language
+                .or(call.language.as_deref())
+                .unwrap_or(&parts.config.speech.language);
+            models::check(parts, model.clone(), language).await?;
+        }
+        tracing::info!(call = %id, user = who.user().name, from = ?retry.from, model = ?retry.model, language = ?retry.language, "tried again");
         let (runner, wanted) = (Arc::clone(&parts.runner), id.clone());
-        let retried = parts.store.run(move |_| runner.retry(&wanted, None)).await;
+        let retried = parts
+            .store
+            .run(move |_| runner.retry(&wanted, &retry))
+            .await;
         match retried {
-            Err(StoreError::IllegalMove(_)) => Err(ApiError::conflict(
-                "still_running",
-                "The call is still being worked on; wait, or cancel it first.",
-            )),
+            Err(StoreError::IllegalMove(_)) => Err(StoreError::AtWork.into()),
             Err(error) => Err(error.into()),
             Ok(_) => Ok(Json(view(parts, id).await?)),
         }
     }
-}
-
-fn reindex(
-    store: &crate::store::Store,
-    search: &crate::search::Search,
-    id: &CallId,
-) -> Result<(), StoreError> {
-    let entry = store.entry(id)?.ok_or(StoreError::NotFound)?;
-    if entry.job.state.is_final() {
-        let transcript = store.transcript(id)?;
-        if let Err(error) = search.put(&entry.call, transcript.as_ref()) {
-            tracing::error!(call = %id, %error, "the call cannot be indexed again");
-        }
-    }
-    Ok(())
 }
 
 /// An id from a path; what is not an id is not found.
@@ -248,7 +258,7 @@ pub(super) async fn status_of(
     }))
 }
 
-async fn detail(parts: &Arc<Parts>, id: CallId) -> Result<Json<CallDetail>, ApiError> {
+pub(super) async fn detail(parts: &Arc<Parts>, id: CallId) -> Result<Json<CallDetail>, ApiError> {
     let progress = parts.runner.stage_progress(&id);
     let runner = Arc::clone(&parts.runner);
     parts

@@ -2,6 +2,7 @@
 
 use poem_openapi::{Enum, Object};
 
+use super::transcript::TranscriptView;
 use super::views::{CallView, SpeakerView};
 use crate::domain::metrics::{ByParty, Interruptions, Loudness};
 use crate::domain::score::{
@@ -25,37 +26,6 @@ struct RecordingView {
     dual_mono: Option<bool>,
     /// Packets that could not be decoded and were skipped.
     damaged_packets: Option<u32>,
-}
-
-#[derive(Object)]
-struct WordView {
-    start_ms: u64,
-    end_ms: u64,
-    text: String,
-    /// 0–1.
-    confidence: f32,
-}
-
-/// Consecutive words of one speaker.
-#[derive(Object)]
-struct TurnView {
-    index: u32,
-    speaker: SpeakerView,
-    start_ms: u64,
-    end_ms: u64,
-    text: String,
-    words: Vec<WordView>,
-}
-
-#[derive(Object)]
-struct TranscriptView {
-    language: String,
-    model: String,
-    /// Share of the speech time that words cover.
-    coverage_percent: Option<f64>,
-    /// True when words cover too little of the speech.
-    incomplete: bool,
-    turns: Vec<TurnView>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Enum)]
@@ -156,14 +126,26 @@ enum EngineView {
     Rules,
 }
 
+/// Why a score is not what would come out now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Enum)]
+#[oai(rename_all = "snake_case")]
+enum StaleView {
+    /// It was made with another version of the scorecard than the one in force.
+    Scorecard,
+    /// The transcript has changed since.
+    Transcript,
+}
+
 #[derive(Object)]
 struct ScoreView {
     scorecard: ScorecardRefView,
     engine: EngineView,
     /// 1 speakers and language model, 2 rules only, 3 speakers not told apart, 4 no transcript.
     level: u8,
-    /// Made with another version of the scorecard than the one in force.
+    /// Not what would come out now; `stale_because` says why.
     stale: bool,
+    /// Why; the transcript, where both are true.
+    stale_because: Option<StaleView>,
     overall_percent: Option<f64>,
     criteria: Vec<CriterionScoreView>,
 }
@@ -260,7 +242,11 @@ impl CallDetail {
             recording: RecordingView::from(recording),
             transcript: transcript.map(TranscriptView::from),
             metrics: score.map(|score| MetricsView::from(&score.metrics)),
-            score: score.map(|score| ScoreView::new(score, in_force)),
+            score: score.map(|score| {
+                let summary = entry.call.score.as_ref();
+                let outrun = summary.is_some_and(|summary| summary.stale);
+                ScoreView::new(score, in_force, outrun)
+            }),
         }
     }
 }
@@ -282,44 +268,18 @@ impl From<&Recording> for RecordingView {
     }
 }
 
-impl From<&Transcript> for TranscriptView {
-    fn from(transcript: &Transcript) -> Self {
-        Self {
-            language: transcript.language.clone(),
-            model: transcript.model.clone(),
-            coverage_percent: transcript.coverage_percent,
-            incomplete: transcript.may_be_incomplete(),
-            turns: transcript
-                .turns
-                .iter()
-                .enumerate()
-                .map(|(index, turn)| TurnView {
-                    index: index as u32,
-                    speaker: turn.speaker.into(),
-                    start_ms: turn.span().start_ms,
-                    end_ms: turn.span().end_ms,
-                    text: turn.text(),
-                    words: turn
-                        .words
-                        .iter()
-                        .map(|word| WordView {
-                            start_ms: word.start_ms,
-                            end_ms: word.end_ms,
-                            text: word.text.clone(),
-                            confidence: word.confidence,
-                        })
-                        .collect(),
-                })
-                .collect(),
-        }
-    }
-}
-
 impl ScoreView {
-    fn new(score: &Score, in_force: &Scorecard) -> Self {
+    /// `outrun`: the transcript has changed since.
+    fn new(score: &Score, in_force: &Scorecard, outrun: bool) -> Self {
+        let other_card = (score.scorecard_id.as_str(), score.scorecard_version)
+            != (in_force.id.as_str(), in_force.version);
         Self {
-            stale: (score.scorecard_id.as_str(), score.scorecard_version)
-                != (in_force.id.as_str(), in_force.version),
+            stale: outrun || other_card,
+            stale_because: match (outrun, other_card) {
+                (true, _) => Some(StaleView::Transcript),
+                (false, true) => Some(StaleView::Scorecard),
+                (false, false) => None,
+            },
             scorecard: ScorecardRefView {
                 id: score.scorecard_id.clone(),
                 version: score.scorecard_version,

@@ -88,6 +88,29 @@ impl From<StoreError> for ApiError {
                 "illegal_move",
                 "The call is not in a state that allows this; look at its status.",
             ),
+            StoreError::AtWork => Self::conflict(
+                "still_running",
+                "The call is still being worked on; wait, or cancel it first.",
+            ),
+            StoreError::NotTranscribed => Self::conflict(
+                "not_completed",
+                "The call has no transcript yet; it can be changed once it is recognized.",
+            ),
+            StoreError::NoSuchVersion => Self::missing(
+                "no_such_version",
+                "There is no such version of the transcript.",
+            ),
+            StoreError::StaleVersion { .. } => Self::conflict(
+                "stale_version",
+                "Somebody changed the transcript meanwhile; load it again and repeat the change.",
+            ),
+            StoreError::Edit(edit) => Self::bad_request("bad_edit", edit.to_string()),
+            StoreError::NotReached(stage) => Self::conflict(
+                "not_reached",
+                format!(
+                    "The call cannot be worked on from the stage '{stage}': the stages before it have made nothing yet. Leave the stage out, or begin with an earlier one."
+                ),
+            ),
             StoreError::Io { .. } | StoreError::Database(_) if error.is_storage_full() => {
                 tracing::error!(%error, "the disk is full");
                 Self::StorageFull(view(

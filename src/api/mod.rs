@@ -5,13 +5,17 @@
 mod audio;
 mod auth;
 mod calls;
+mod corrections;
 mod detail;
 mod error;
+mod export;
 mod health;
 mod live;
+mod models;
 mod operators;
 mod results;
 pub mod sessions;
+mod transcript;
 mod ui;
 mod upload;
 mod views;
@@ -38,6 +42,9 @@ type Api = (
     upload::UploadApi,
     results::ResultsApi,
     calls::CallsApi,
+    corrections::CorrectionsApi,
+    export::ExportApi,
+    models::ModelsApi,
     audio::AudioApi,
     operators::OperatorsApi,
     live::LiveApi,
@@ -51,6 +58,9 @@ fn service() -> OpenApiService<Api, ()> {
             upload::UploadApi,
             results::ResultsApi,
             calls::CallsApi,
+            corrections::CorrectionsApi,
+            export::ExportApi,
+            models::ModelsApi,
             audio::AudioApi,
             operators::OperatorsApi,
             live::LiveApi,

@@ -13,8 +13,9 @@ use poem_openapi::{ApiResponse, Object, OpenApi, impl_apirequest_for_payload};
 use super::auth::SignedIn;
 use super::calls::{StatusDetailView, status_of};
 use super::error::{ApiError, ErrorView, refusal};
-use super::views::StatusView;
+use super::views::{DirectionView, StatusView};
 use crate::app::Parts;
+use crate::domain::call::Direction;
 use crate::domain::{Priority, Source};
 use crate::intake::{Accepted, Arrival, IntakeError};
 use crate::store::{Spool, StoreError};
@@ -28,7 +29,7 @@ const WRITE_CHUNK: usize = 1 << 20;
 
 pub(super) struct UploadApi;
 
-/// A multipart form with `files` and optional `operator_name` and `language`.
+/// A multipart form with `files` and optional `operator_name`, `language` and `direction`.
 struct UploadForm(Multipart);
 
 impl Payload for UploadForm {
@@ -49,6 +50,7 @@ impl Payload for UploadForm {
             ("files", MetaSchemaRef::Inline(Box::new(files))),
             ("operator_name", String::schema_ref()),
             ("language", String::schema_ref()),
+            ("direction", DirectionView::schema_ref()),
         ];
         MetaSchemaRef::Inline(Box::new(form))
     }
@@ -155,10 +157,12 @@ async fn take_in(parts: &Arc<Parts>, form: UploadForm) -> Result<Uploaded, ApiEr
     let mut received = Vec::new();
     let mut operator = None;
     let mut language = None;
+    let mut direction = None;
     while let Some(field) = form.next_field().await.map_err(|error| broken(&error))? {
         match field.name() {
             Some("operator_name") => operator = text(field).await?,
             Some("language") => language = text(field).await?,
+            Some("direction") => direction = text(field).await?.map(who_called).transpose()?,
             Some("files" | "file") => {
                 if received.len() == MAX_FILES {
                     return Err(ApiError::bad_request(
@@ -189,6 +193,7 @@ async fn take_in(parts: &Arc<Parts>, form: UploadForm) -> Result<Uploaded, ApiEr
             operator: operator.clone(),
             language: language.clone().filter(|language| !language.is_empty()),
             source: Source::Upload,
+            direction,
             priority: Priority::Interactive,
         };
         let accepted = match spool {
@@ -258,6 +263,17 @@ async fn receive(
             .await
             .unwrap_or(Err(StoreError::Interrupted.into()));
         }
+    }
+}
+
+fn who_called(text: String) -> Result<Direction, ApiError> {
+    match text.as_str() {
+        "inbound" => Ok(Direction::Inbound),
+        "outbound" => Ok(Direction::Outbound),
+        _ => Err(ApiError::bad_request(
+            "bad_details",
+            "The direction is \"inbound\" (the client called) or \"outbound\" (the operator called).",
+        )),
     }
 }
 

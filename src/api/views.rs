@@ -3,7 +3,7 @@
 use poem_openapi::{Enum, Object};
 
 use super::error::ErrorView;
-use crate::domain::call::CriterionSummary;
+use crate::domain::call::{CriterionSummary, Direction};
 use crate::domain::{JobState, MediaKind, Separation, Source, Speaker, Stage, Status};
 use crate::store::Entry;
 
@@ -55,6 +55,18 @@ impl From<Stage> for StageView {
     }
 }
 
+impl From<StageView> for Stage {
+    fn from(stage: StageView) -> Self {
+        match stage {
+            StageView::Decode => Self::Decode,
+            StageView::Transcribe => Self::Transcribe,
+            StageView::Diarize => Self::Diarize,
+            StageView::Score => Self::Score,
+            StageView::Index => Self::Index,
+        }
+    }
+}
+
 /// Sound or video.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[oai(rename_all = "snake_case")]
@@ -68,6 +80,25 @@ pub(super) enum MediaKindView {
 #[oai(rename_all = "snake_case")]
 pub(super) enum SourceView {
     Upload,
+}
+
+/// Who called whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[oai(rename_all = "snake_case")]
+pub(super) enum DirectionView {
+    /// The client called.
+    Inbound,
+    /// Our person called.
+    Outbound,
+}
+
+impl From<Direction> for DirectionView {
+    fn from(direction: Direction) -> Self {
+        match direction {
+            Direction::Inbound => Self::Inbound,
+            Direction::Outbound => Self::Outbound,
+        }
+    }
 }
 
 /// How the speakers were told apart.
@@ -97,6 +128,16 @@ impl From<Speaker> for SpeakerView {
             Speaker::Operator => Self::Operator,
             Speaker::Client => Self::Client,
             Speaker::Unknown => Self::Unknown,
+        }
+    }
+}
+
+impl From<SpeakerView> for Speaker {
+    fn from(speaker: SpeakerView) -> Self {
+        match speaker {
+            SpeakerView::Operator => Self::Operator,
+            SpeakerView::Client => Self::Client,
+            SpeakerView::Unknown => Self::Unknown,
         }
     }
 }
@@ -144,8 +185,12 @@ pub(super) struct CallView {
     language: Option<String>,
     media: MediaKindView,
     source: SourceView,
+    /// Who called whom, where that is known.
+    direction: Option<DirectionView>,
     /// 0–100.
     overall_percent: Option<f64>,
+    /// The transcript has changed since it was scored.
+    score_stale: bool,
     criteria: Vec<CriterionView>,
     speakers: Option<SpeakersView>,
     /// How often the current stage was begun.
@@ -178,6 +223,8 @@ impl CallView {
             source: match call.source {
                 Source::Upload => SourceView::Upload,
             },
+            direction: call.direction.map(DirectionView::from),
+            score_stale: call.score.as_ref().is_some_and(|score| score.stale),
             overall_percent: call.score.as_ref().and_then(|score| score.overall_percent),
             criteria: call
                 .score

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
@@ -12,9 +12,11 @@ use super::Common;
 use super::serve::own_executable;
 use crate::app;
 use crate::domain::score::Verdict;
-use crate::domain::{MediaInfo, Score, Speaker, Transcript, Turn};
+use crate::domain::{MediaInfo, Score, Speaker, Transcript};
+use crate::export::{self, Format, Names, clock};
+use crate::pipeline::roles::Known;
 use crate::pipeline::score::Rules;
-use crate::pipeline::stages::{StageError, Tools};
+use crate::pipeline::stages::{StageError, Tools, Wanted};
 use crate::speech::process::{KillSwitch, SpeechProcess};
 
 /// What to analyze and how to show it.
@@ -24,14 +26,27 @@ pub(super) struct Arguments {
     #[arg(required = true)]
     files: Vec<PathBuf>,
     /// Print one JSON value a file, one a line
-    #[arg(long, conflicts_with = "srt")]
+    #[arg(long, group = "form")]
     json: bool,
-    /// Print subtitles
-    #[arg(long)]
+    /// Print SubRip subtitles
+    #[arg(long, group = "form")]
     srt: bool,
+    /// Print WebVTT subtitles
+    #[arg(long, group = "form")]
+    vtt: bool,
+    /// Language of the speakers' names in subtitles
+    #[arg(long, value_name = "LANG", default_value = "ru")]
+    names: NamesArgument,
     /// Language: a two-letter code or `auto` [default: from the settings]
     #[arg(long)]
     language: Option<String>,
+}
+
+/// Language of the speakers' names.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum NamesArgument {
+    Ru,
+    En,
 }
 
 /// What is known of a file in the end. Without speech there is no score.
@@ -57,10 +72,15 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> anyhow::Result<Exit
     let tools = Tools {
         models: Arc::new(app::model_store(&config)),
         rules: Arc::new(Rules::compile(card)),
+        sources: config.sources,
         speech: config.speech,
     };
     let mut speech = SpeechProcess::new(own_executable()?, KillSwitch::default());
     let work = std::env::temp_dir().join(format!("call-analytics-{}", std::process::id()));
+    let names = match arguments.names {
+        NamesArgument::Ru => Names::Ru,
+        NamesArgument::En => Names::En,
+    };
     let mut failed = 0;
     for file in &arguments.files {
         match analyze(
@@ -71,7 +91,8 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> anyhow::Result<Exit
             arguments.language.as_deref(),
         ) {
             Ok(analysis) if arguments.json => println!("{}", serde_json::to_string(&analysis)?),
-            Ok(analysis) if arguments.srt => print_srt(&analysis.transcript.turns),
+            Ok(analysis) if arguments.srt => print!("{}", subtitles(&analysis, Format::Srt, names)),
+            Ok(analysis) if arguments.vtt => print!("{}", subtitles(&analysis, Format::Vtt, names)),
             Ok(analysis) => print_text(&analysis),
             Err(error) => {
                 failed += 1;
@@ -107,14 +128,21 @@ fn analyze(
     bar.set_message("decode");
     let decoded = tools.decode(file, work, &KillSwitch::default(), &mut tell)?;
     bar.set_message("transcribe");
-    let recognition = tools.transcribe(file, work, &decoded.media, language, speech, &mut tell)?;
+    let wanted = Wanted {
+        model: None,
+        language,
+    };
+    let recognition = tools.transcribe(file, work, &decoded.media, wanted, speech, &mut tell)?;
     bar.set_message("diarize");
     let transcript = tools.diarize(
         file,
         work,
         &decoded.media,
         &recognition,
-        false,
+        Known {
+            operator_channel: tools.speech.operator_channel,
+            ..Known::default()
+        },
         speech,
         &mut tell,
     )?;
@@ -129,6 +157,10 @@ fn analyze(
         transcript,
         score,
     })
+}
+
+fn subtitles(analysis: &Analysis, format: Format, names: Names) -> String {
+    export::write(&analysis.transcript, &analysis.file, format, names)
 }
 
 fn print_text(analysis: &Analysis) {
@@ -180,24 +212,5 @@ fn speaker(speaker: Speaker) -> &'static str {
         Speaker::Operator => "operator",
         Speaker::Client => "client",
         Speaker::Unknown => "?",
-    }
-}
-
-fn clock(ms: u64, point: char) -> String {
-    let (h, m, s) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60);
-    format!("{h:02}:{m:02}:{s:02}{point}{:03}", ms % 1000)
-}
-
-fn print_srt(turns: &[Turn]) {
-    for (index, turn) in turns.iter().enumerate() {
-        let span = turn.span();
-        println!(
-            "{}\n{} --> {}\n{}: {}\n",
-            index + 1,
-            clock(span.start_ms, ','),
-            clock(span.end_ms, ','),
-            speaker(turn.speaker),
-            turn.text()
-        );
     }
 }

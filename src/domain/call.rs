@@ -64,6 +64,16 @@ pub enum Source {
     Upload,
 }
 
+/// Who called whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// The client called.
+    Inbound,
+    /// Our person called.
+    Outbound,
+}
+
 /// Whether the file that arrived carries pictures as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -147,6 +157,9 @@ pub struct Call {
     pub language: Option<String>,
     /// By which door it came.
     pub source: Source,
+    /// Who called whom, where that is known.
+    #[serde(default)]
+    pub direction: Option<Direction>,
     /// Sound or video.
     pub media: MediaKind,
     /// When it arrived.
@@ -170,6 +183,9 @@ pub struct ScoreSummary {
     pub overall_percent: Option<f64>,
     /// One entry a criterion, in the order of the scorecard.
     pub criteria: Vec<CriterionSummary>,
+    /// True when the transcript has changed since.
+    #[serde(default)]
+    pub stale: bool,
 }
 
 /// One criterion's percent.

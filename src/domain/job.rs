@@ -170,8 +170,13 @@ pub enum JobEvent {
     StageFailed(JobError),
     /// A person stops it.
     Cancelled,
-    /// A person asks for it again, from this stage on.
-    Retried(Stage),
+    /// A person asks for it again.
+    Retried {
+        /// From this stage on.
+        from: Stage,
+        /// With this model; `None` is the one of the settings.
+        model: Option<String>,
+    },
     /// The server starts and finds it running.
     Recovered,
 }
@@ -203,6 +208,9 @@ pub struct Job {
     /// a worker that is being stopped does not step on its successor.
     #[serde(default)]
     pub run: u32,
+    /// Model that a person asked for; `None` is the one of the settings.
+    #[serde(default)]
+    pub model: Option<String>,
     /// Not to be claimed before this moment.
     pub not_before: Option<Timestamp>,
     /// The last failure.
@@ -226,6 +234,7 @@ impl Job {
             attempts: 0,
             claim: 0,
             run: 0,
+            model: None,
             not_before: None,
             error: None,
             no_speech: false,
@@ -286,9 +295,10 @@ impl Job {
                 self.state = Cancelled;
                 self.not_before = None;
             }
-            (Completed | NoSpeech | Failed | Cancelled, JobEvent::Retried(stage)) => {
+            (Completed | NoSpeech | Failed | Cancelled, JobEvent::Retried { from, model }) => {
                 self.state = Queued;
-                self.stage = *stage;
+                self.stage = *from;
+                self.model.clone_from(model);
                 self.run += 1;
                 self.attempts = 0;
                 self.error = None;
@@ -332,7 +342,7 @@ impl JobEvent {
             JobEvent::StageDone { .. } => "stage done",
             JobEvent::StageFailed(_) => "stage failed",
             JobEvent::Cancelled => "cancelled",
-            JobEvent::Retried(_) => "retried",
+            JobEvent::Retried { .. } => "retried",
             JobEvent::Recovered => "recovered",
         }
     }
@@ -349,6 +359,13 @@ mod tests {
 
     fn step(job: &mut Job, event: JobEvent) {
         job.apply(&event, Timestamp::UNIX_EPOCH).expect("legal");
+    }
+
+    fn again(from: Stage) -> JobEvent {
+        JobEvent::Retried {
+            from,
+            model: Some("small".into()),
+        }
     }
 
     fn broken(retryable: bool) -> JobEvent {
@@ -424,7 +441,7 @@ mod tests {
         for event in [
             JobEvent::StageDone { speech: true },
             broken(true),
-            JobEvent::Retried(Stage::Decode),
+            again(Stage::Decode),
             JobEvent::Recovered,
         ] {
             assert!(job.apply(&event, Timestamp::UNIX_EPOCH).is_err());
@@ -435,7 +452,8 @@ mod tests {
             job.apply(&JobEvent::Claimed, Timestamp::UNIX_EPOCH)
                 .is_err()
         );
-        step(&mut job, JobEvent::Retried(Stage::Score));
+        step(&mut job, again(Stage::Score));
         assert_eq!((job.state, job.stage), (JobState::Queued, Stage::Score));
+        assert_eq!(job.model.as_deref(), Some("small"));
     }
 }

@@ -5,6 +5,7 @@
 pub mod call;
 pub mod job;
 pub mod metrics;
+pub mod revise;
 pub mod score;
 pub mod scorecard;
 pub mod scorecard_toml;

@@ -172,6 +172,7 @@ impl Score {
                     percent: criterion.percent,
                 })
                 .collect(),
+            stale: false,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What was said, when, and by whom.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// A stretch of time in milliseconds from the start of the recording.
@@ -25,7 +26,7 @@ impl Span {
     }
 }
 
-/// One word as recognized.
+/// One word, as recognized or as a person wrote it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Word {
     /// First millisecond.
@@ -34,8 +35,11 @@ pub struct Word {
     pub end_ms: u64,
     /// The word with its punctuation.
     pub text: String,
-    /// Mean probability of its tokens, 0–1.
+    /// Mean probability of its tokens, 0–1; 1 when a person wrote it.
     pub confidence: f32,
+    /// True when a person wrote it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub corrected: bool,
 }
 
 /// Text of the model with its times, from one channel.
@@ -176,6 +180,57 @@ impl PartySpeech {
     }
 }
 
+/// Who made a version of a transcript.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Author {
+    /// The stages.
+    #[default]
+    Pipeline,
+    /// A person, by the name of the account.
+    Person(String),
+}
+
+/// What made a version out of the one before.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// It was recognized, for the first time or anew.
+    #[default]
+    Recognized,
+    /// A turn was corrected.
+    Edited {
+        /// Start of that turn in milliseconds.
+        start_ms: u64,
+        /// Its text before, shortened.
+        before: String,
+        /// Its text after, shortened; empty when it was removed.
+        after: String,
+        /// True when somebody else is the speaker now, of all or of a part.
+        speaker: bool,
+    },
+    /// Operator and client were exchanged.
+    Swapped,
+    /// An earlier version was put back.
+    Restored {
+        /// Number of that version.
+        from: u32,
+    },
+}
+
+/// Which version of a call's transcript it is.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Version {
+    /// 0 for the first recognition, then counted up; never given twice.
+    pub number: u32,
+    /// Who made it.
+    pub author: Author,
+    /// When; `None` where it was made before versions were kept.
+    pub made_at: Option<Timestamp>,
+    /// How it came to be.
+    pub change: Change,
+}
+
 /// Output of the diarize stage: who said what.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Transcript {
@@ -191,6 +246,16 @@ pub struct Transcript {
     pub speech: Vec<PartySpeech>,
     /// Share of the speech time that words cover, 0–100; `None` without speech.
     pub coverage_percent: Option<f64>,
+    /// Speech in which text may be missing, ordered by its start.
+    #[serde(default)]
+    pub doubtful: Vec<Span>,
+    /// How sure it is who of the two is the operator, 0–1; `None` where the
+    /// speakers were not told apart, or before it was measured.
+    #[serde(default)]
+    pub operator_confidence: Option<f64>,
+    /// Which version it is.
+    #[serde(default)]
+    pub version: Version,
 }
 
 /// Below this coverage the transcript may be incomplete.
@@ -208,8 +273,11 @@ impl Transcript {
         self.speech.iter().find(|party| party.speaker == speaker)
     }
 
-    /// Operator and client exchanged.
+    /// Operator and client exchanged by a person, who is taken to be sure.
     pub fn swap_speakers(&mut self) {
+        if self.operator_confidence.is_some() {
+            self.operator_confidence = Some(1.0);
+        }
         for turn in &mut self.turns {
             turn.speaker = turn.speaker.swapped();
         }

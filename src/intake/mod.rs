@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::config::valid_language;
+use crate::domain::call::Direction;
 use crate::domain::{Call, CallId, Job, Priority, Recording, Source};
 use crate::pipeline::Runner;
 use crate::pipeline::media::{self, MediaError};
@@ -47,6 +48,8 @@ pub struct Arrival {
     pub language: Option<String>,
     /// By which door.
     pub source: Source,
+    /// Who called whom.
+    pub direction: Option<Direction>,
     /// Order in the queue.
     pub priority: Priority,
 }
@@ -125,6 +128,7 @@ impl Intake {
             operator,
             language: arrival.language,
             source: arrival.source,
+            direction: arrival.direction,
             media: inspected.kind,
             created_at: now,
             started_at: None,

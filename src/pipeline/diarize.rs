@@ -1,15 +1,18 @@
 //! The diarize stage: gives words to speakers, builds turns, and finds out
-//! which party is the operator. Pure but for the voices, which the speech
-//! worker finds. Called by the runner and by `analyze`.
+//! which party is the operator ([`super::roles`]). Pure but for the voices, which
+//! the speech worker finds. Called by the runner and by `analyze`.
 
 use crate::config::OperatorChannel;
+use crate::domain::revise::merged;
 use crate::domain::score::one_decimal;
-use crate::domain::transcript::{ChannelRecognition, PartySpeech, Recognition, Transcript};
+use crate::domain::transcript::{
+    ChannelRecognition, PartySpeech, Recognition, Transcript, Version,
+};
 use crate::domain::{Separation, Span, Speaker, Turn, Word};
 use crate::speech::protocol::Voice;
 
+use super::roles::{self, Known};
 use super::score::Rules;
-use super::score::phrases::Tokens;
 
 /// A pause longer than this ends a turn's piece, so that the other party's words can come between.
 const PIECE_PAUSE_MS: u64 = 700;
@@ -24,13 +27,12 @@ struct Party {
 }
 
 /// Builds the transcript. `voices` are those of a one-channel recording; empty
-/// when they could not be told apart. `swapped` is a person's correction.
+/// when they could not be told apart.
 pub(super) fn transcript(
     recognition: &Recognition,
     voices: &[Voice],
     rules: &Rules,
-    operator_channel: OperatorChannel,
-    swapped: bool,
+    known: Known,
 ) -> Transcript {
     let (separation, parties) = match recognition.channels.as_slice() {
         [only] => match by_voice(only, voices) {
@@ -49,15 +51,22 @@ pub(super) fn transcript(
                 .collect(),
         ),
     };
-    let operator = match (separation, operator_channel) {
-        (Separation::Unseparated, _) => None,
-        (Separation::Channels, OperatorChannel::Left) => Some(0),
-        (Separation::Channels, OperatorChannel::Right) => Some(1),
-        _ => Some(find_operator(&parties, rules)),
+    let words: Vec<&[Word]> = parties.iter().map(|party| party.words.as_slice()).collect();
+    let operator = match separation {
+        Separation::Unseparated => None,
+        Separation::Channels => Some(roles::find_operator(&words, rules, known)),
+        Separation::Diarized => {
+            // The voices share one channel, so the map of channels says nothing.
+            let known = Known {
+                operator_channel: OperatorChannel::Auto,
+                ..known
+            };
+            Some(roles::find_operator(&words, rules, known))
+        }
     };
     let speaker = |party: usize| match operator {
         None => Speaker::Unknown,
-        Some(operator) if (operator == party) != swapped => Speaker::Operator,
+        Some(operator) if operator.party == party => Speaker::Operator,
         Some(_) => Speaker::Client,
     };
     let mut pieces: Vec<Turn> = parties
@@ -70,8 +79,11 @@ pub(super) fn transcript(
         language: recognition.language.clone(),
         model: recognition.model.clone(),
         separation,
-        turns: merge(pieces),
+        turns: merged(pieces),
         coverage_percent: coverage(recognition),
+        doubtful: doubtful(recognition),
+        operator_confidence: operator.map(|operator| operator.confidence),
+        version: Version::default(),
         speech: parties
             .into_iter()
             .enumerate()
@@ -143,31 +155,6 @@ fn nearest(word: Span, voices: &[Voice]) -> Option<usize> {
         .map(|voice| voice.voice.min(1))
 }
 
-/// The party that says more of what only an operator says; else the first to speak.
-fn find_operator(parties: &[Party], rules: &Rules) -> usize {
-    let marks: Vec<usize> = parties
-        .iter()
-        .map(|party| {
-            rules
-                .operator_marks
-                .find(&Tokens::of_words(&party.words))
-                .len()
-        })
-        .collect();
-    let first_to_speak = parties
-        .iter()
-        .enumerate()
-        .filter_map(|(index, party)| Some((party.words.first()?.start_ms, index)))
-        .min()
-        .map_or(0, |(_, index)| index);
-    let best = marks.iter().copied().max().unwrap_or(0);
-    if marks.iter().filter(|count| **count == best).count() == 1 {
-        marks.iter().position(|count| *count == best).unwrap_or(0)
-    } else {
-        first_to_speak
-    }
-}
-
 /// Words divided at pauses.
 fn pieces(speaker: Speaker, words: &[Word]) -> Vec<Turn> {
     let mut pieces: Vec<Turn> = Vec::new();
@@ -185,16 +172,15 @@ fn pieces(speaker: Speaker, words: &[Word]) -> Vec<Turn> {
     pieces
 }
 
-/// Consecutive pieces of one speaker become one turn.
-fn merge(pieces: Vec<Turn>) -> Vec<Turn> {
-    let mut turns: Vec<Turn> = Vec::new();
-    for piece in pieces {
-        match turns.last_mut() {
-            Some(turn) if turn.speaker == piece.speaker => turn.words.extend(piece.words),
-            _ => turns.push(piece),
-        }
-    }
-    turns
+/// Where text may be missing in any channel, ordered by start.
+fn doubtful(recognition: &Recognition) -> Vec<Span> {
+    let mut spans: Vec<Span> = recognition
+        .channels
+        .iter()
+        .flat_map(|channel| channel.doubtful.iter().copied())
+        .collect();
+    spans.sort_by_key(|span| (span.start_ms, span.end_ms));
+    spans
 }
 
 /// Share of the speech time that lies near a word, 0–100.

@@ -14,6 +14,7 @@ fn segment(start_ms: u64, text: &str) -> Segment {
                 end_ms: start_ms + index as u64 * 400 + 350,
                 text: word.to_owned(),
                 confidence: 1.0,
+                corrected: false,
             })
             .collect(),
     }
@@ -58,7 +59,7 @@ fn a_channel_is_a_speaker_and_turns_alternate() {
             segment(12_000, "Сейчас проверю."),
         ]),
     ]);
-    let transcript = transcript(&both, &[], &rules(), OperatorChannel::Auto, false);
+    let transcript = transcript(&both, &[], &rules(), Known::default());
     assert_eq!(transcript.separation, Separation::Channels);
     use Speaker::{Client, Operator};
     assert_eq!(
@@ -84,7 +85,13 @@ fn who_is_the_operator_can_be_told_and_corrected() {
         channel(vec![segment(6_000, "Где мой заказ?")]),
     ]);
     let first = |channel, swapped| {
-        let transcript = transcript(&both, &[], &rules(), channel, swapped);
+        let known = Known {
+            operator_channel: channel,
+            swapped,
+            ..Known::default()
+        };
+        let transcript = transcript(&both, &[], &rules(), known);
+        assert!(transcript.operator_confidence > Some(0.7));
         transcript.turns[0].speaker
     };
     assert_eq!(first(OperatorChannel::Auto, false), Speaker::Operator);
@@ -104,7 +111,7 @@ fn words_of_one_channel_go_to_the_voice_they_overlap() {
         span: Span { start_ms, end_ms },
     };
     let voices = [voice(0, 0, 3_300), voice(1, 4_900, 6_200)];
-    let two = transcript(&one, &voices, &rules(), OperatorChannel::Auto, false);
+    let two = transcript(&one, &voices, &rules(), Known::default());
     assert_eq!(two.separation, Separation::Diarized);
     assert_eq!(two.turns.len(), 2);
     assert_eq!(two.turns[1].speaker, Speaker::Client);
@@ -113,8 +120,14 @@ fn words_of_one_channel_go_to_the_voice_they_overlap() {
 #[test]
 fn where_voices_are_not_told_apart_the_transcript_stands() {
     let one = recognition(vec![channel(vec![segment(0, "Алло. Да, слушаю.")])]);
-    let unknown = transcript(&one, &[], &rules(), OperatorChannel::Left, true);
+    let mapped = Known {
+        operator_channel: OperatorChannel::Left,
+        swapped: true,
+        ..Known::default()
+    };
+    let unknown = transcript(&one, &[], &rules(), mapped);
     assert_eq!(unknown.separation, Separation::Unseparated);
+    assert_eq!(unknown.operator_confidence, None);
     assert_eq!(
         said(&unknown),
         [(Speaker::Unknown, "Алло. Да, слушаю.".into())]
@@ -128,13 +141,7 @@ fn missing_words_lower_the_coverage() {
         start_ms: 0,
         end_ms: 10_000,
     }];
-    let transcript = transcript(
-        &recognition(vec![only]),
-        &[],
-        &rules(),
-        OperatorChannel::Auto,
-        false,
-    );
+    let transcript = transcript(&recognition(vec![only]), &[], &rules(), Known::default());
     let coverage = transcript.coverage_percent.expect("speech");
     assert!((13.0..15.0).contains(&coverage), "{coverage}");
     assert!(transcript.may_be_incomplete());

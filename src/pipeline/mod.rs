@@ -5,8 +5,10 @@
 pub mod decode;
 mod diarize;
 pub mod media;
+pub mod roles;
 pub mod runner;
 pub mod score;
+mod revise;
 pub mod stages;
 
 pub use runner::{Runner, Workers};

@@ -12,22 +12,22 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::stages::{StageError, Tools};
+use super::stages::{StageError, Tools, Wanted};
 use crate::domain::{CallId, Job, JobError, JobState, Stage};
 use crate::events::{Event, Events};
 use crate::search::Search;
 use crate::speech::process::{KillSwitch, SpeechError, SpeechProcess};
-use crate::store::{Claim, StageOutput, Store, StoreError};
+use crate::store::{Claim, Retry, StageOutput, Store, StoreError};
 
 /// Progress is told to watchers at most this often.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
 
 /// What the workers share.
 pub struct Runner {
-    store: Arc<Store>,
-    search: Arc<Search>,
+    pub(super) store: Arc<Store>,
+    pub(super) search: Arc<Search>,
     events: Events,
-    tools: Tools,
+    pub(super) tools: Tools,
     executable: PathBuf,
     state: Mutex<State>,
     wake: Condvar,
@@ -130,8 +130,8 @@ impl Runner {
     }
 
     /// Puts a job that ended into the queue again.
-    pub fn retry(&self, id: &CallId, stage: Option<Stage>) -> Result<Job, StoreError> {
-        let job = self.store.retry(id, stage, Timestamp::now())?;
+    pub fn retry(&self, id: &CallId, retry: &Retry) -> Result<Job, StoreError> {
+        let job = self.store.retry(id, retry, Timestamp::now())?;
         self.announce(&job);
         self.wake();
         Ok(job)
@@ -341,12 +341,15 @@ impl Runner {
                 })
             }
             Stage::Transcribe => {
-                let language = entry.call.language.as_deref();
+                let wanted = Wanted {
+                    model: entry.job.model.as_deref(),
+                    language: entry.call.language.as_deref(),
+                };
                 let recognition = self.tools.transcribe(
                     &source,
                     &work,
                     &media()?,
-                    language,
+                    wanted,
                     speech,
                     &mut progress,
                 )?;
@@ -359,7 +362,7 @@ impl Runner {
                     &work,
                     &media()?,
                     &recognition,
-                    entry.call.speakers_swapped,
+                    self.tools.known(&entry.call),
                     speech,
                     &mut progress,
                 )?;

@@ -3,14 +3,15 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::config::Speech as SpeechConfig;
-use crate::domain::{Envelope, JobError, MediaInfo, Recognition, Score, Transcript};
+use crate::config::{Sources, Speech as SpeechConfig};
+use crate::domain::{Call, Envelope, JobError, MediaInfo, Recognition, Score, Transcript};
 use crate::speech::model::{ModelError, ModelStore};
 use crate::speech::process::{KillSwitch, SpeechError, SpeechProcess};
 use crate::speech::protocol::{Answer, Diarize, Request, Transcribe, Voice};
 
 use super::decode::{self, Decoded};
 use super::media::MediaError;
+use super::roles::Known;
 use super::score::{self, Rules};
 
 /// Why a stage could not be done.
@@ -65,11 +66,22 @@ impl StageError {
     }
 }
 
+/// What is asked of one recognition; `None` is what the settings say.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Wanted<'a> {
+    /// Name of a model in the models directory.
+    pub model: Option<&'a str>,
+    /// ISO 639-1 code or `auto`.
+    pub language: Option<&'a str>,
+}
+
 /// What the stages need besides the recording.
 #[derive(Clone)]
 pub struct Tools {
     /// Settings of recognition.
     pub speech: SpeechConfig,
+    /// What is known of recordings by their source.
+    pub sources: Sources,
     /// The models directory.
     pub models: std::sync::Arc<ModelStore>,
     /// The scorecard in force.
@@ -99,16 +111,18 @@ impl Tools {
         source: &Path,
         work: &Path,
         media: &MediaInfo,
-        language: Option<&str>,
+        wanted: Wanted<'_>,
         speech: &mut SpeechProcess,
         progress: &mut dyn FnMut(f64),
     ) -> Result<Recognition, StageError> {
-        let model = self.models.resolve(&self.speech.model)?;
+        let model = self
+            .models
+            .resolve(wanted.model.unwrap_or(&self.speech.model))?;
         let request = Request::Transcribe(Transcribe {
             channels: samples(source, work, media, speech)?,
             model: model.path,
             model_name: model.name,
-            language: language.unwrap_or(&self.speech.language).to_owned(),
+            language: wanted.language.unwrap_or(&self.speech.language).to_owned(),
             threads: self.speech.threads,
             vocabulary: self.speech.vocabulary.clone(),
             prompt: self.speech.prompt.clone(),
@@ -128,7 +142,7 @@ impl Tools {
         work: &Path,
         media: &MediaInfo,
         recognition: &Recognition,
-        swapped: bool,
+        known: Known,
         speech: &mut SpeechProcess,
         progress: &mut dyn FnMut(f64),
     ) -> Result<Transcript, StageError> {
@@ -150,9 +164,17 @@ impl Tools {
             recognition,
             &voices,
             &self.rules,
-            self.speech.operator_channel,
-            swapped,
+            known,
         ))
+    }
+
+    /// What is known of a call besides what is said in it.
+    pub fn known(&self, call: &Call) -> Known {
+        Known {
+            operator_channel: self.sources.of(call.source).operator_channel,
+            direction: call.direction,
+            swapped: call.speakers_swapped,
+        }
     }
 
     /// Applies the scorecard.

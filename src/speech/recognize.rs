@@ -229,6 +229,7 @@ fn to_source(segment: &WindowSegment, window: &Window) -> Vec<Segment> {
             end_ms: span.end_ms,
             text: word.text,
             confidence: word.confidence,
+            corrected: false,
         };
         match segments.last_mut() {
             Some(last) if word.start_ms <= last.span().end_ms + SEGMENT_PAUSE_MS => {

@@ -112,30 +112,6 @@ impl Store {
         Ok(())
     }
 
-    /// Exchanges operator and client of a finished call and replaces its score
-    /// with what `rescore` makes of the exchanged transcript, in one transaction.
-    pub fn swap_speakers(
-        &self,
-        id: &CallId,
-        rescore: impl FnOnce(&Transcript, &Envelope, u64) -> Score,
-    ) -> Result<(), StoreError> {
-        let txn = self.write()?;
-        let key = id.as_str();
-        let mut call: Call = get(&txn, schema::CALLS, key)?.ok_or(StoreError::NotFound)?;
-        let mut transcript: Transcript =
-            get(&txn, schema::TRANSCRIPTS, key)?.ok_or(StoreError::NotFound)?;
-        let envelope: Envelope = get(&txn, schema::ENVELOPES, key)?.unwrap_or_default();
-        transcript.swap_speakers();
-        call.speakers_swapped = !call.speakers_swapped;
-        let score = rescore(&transcript, &envelope, call.duration_ms.unwrap_or(0));
-        call.score = Some(score.summary());
-        put(&txn, schema::TRANSCRIPTS, key, &transcript)?;
-        put(&txn, schema::SCORES, key, &score)?;
-        put(&txn, schema::CALLS, key, &call)?;
-        txn.commit()?;
-        Ok(())
-    }
-
     /// Removes a call with all that was made of it. Its audio is removed after the records.
     pub fn delete_call(&self, id: &CallId) -> Result<(), StoreError> {
         let _files = self.lock_files();
@@ -156,6 +132,7 @@ impl Store {
         ] {
             txn.open_table(table)?.remove(key)?;
         }
+        super::versions::remove_all(&txn, key)?;
         txn.open_table(schema::RECORDINGS)?
             .remove(call.sha256.as_str())?;
         operators::reassign(&txn, id, call.operator.as_deref(), None)?;

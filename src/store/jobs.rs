@@ -6,7 +6,8 @@ use redb::{ReadableTable, WriteTransaction};
 
 use super::calls::{get, put, rank};
 use super::record::decode;
-use super::{Store, StoreError, schema};
+use super::{Store, StoreError, schema, versions};
+use crate::domain::transcript::Version;
 use crate::domain::{
     Call, CallId, Envelope, Job, JobError, JobEvent, JobState, MediaInfo, Recognition, Recording,
     Score, Stage, Transcript,
@@ -30,6 +31,17 @@ pub enum StageOutput {
     Scored(Box<Score>),
     /// Of index: the index itself is elsewhere.
     Indexed,
+}
+
+/// What a person asks for when a call is to be worked on again.
+#[derive(Debug, Clone, Default)]
+pub struct Retry {
+    /// From this stage on; `None` is where it ended, or recognition when it was finished.
+    pub from: Option<Stage>,
+    /// With this model instead of the one of the settings.
+    pub model: Option<String>,
+    /// In this language from now on: ISO 639-1 code or `auto`.
+    pub language: Option<String>,
 }
 
 /// Answer to a worker that asks for work.
@@ -116,15 +128,23 @@ impl Store {
             StageOutput::Recognized(recognition) => {
                 speech = !recognition.is_empty();
                 put(&txn, schema::RECOGNITIONS, &key, recognition)?;
-                // What stood on an earlier recognition is no longer true.
-                txn.open_table(schema::TRANSCRIPTS)?.remove(key.as_str())?;
+                // What stood on an earlier recognition is no longer true, but may hold corrections.
+                versions::set_aside(&txn, &call)?;
                 txn.open_table(schema::SCORES)?.remove(key.as_str())?;
                 call.score = None;
                 call.separation = None;
             }
             StageOutput::Diarized(transcript) => {
+                versions::set_aside(&txn, &call)?;
+                let mut transcript = transcript.clone();
+                transcript.version = Version {
+                    number: versions::next_number(&txn, &key)?,
+                    made_at: Some(now),
+                    ..Version::default()
+                };
                 call.separation = Some(transcript.separation);
-                put(&txn, schema::TRANSCRIPTS, &key, transcript)?;
+                versions::mark_stale(&mut call);
+                put(&txn, schema::TRANSCRIPTS, &key, &transcript)?;
             }
             StageOutput::Scored(score) => {
                 call.score = Some(score.summary());
@@ -159,21 +179,33 @@ impl Store {
         self.apply(id, &JobEvent::Cancelled, now)
     }
 
-    /// Puts a job that ended into the queue again, from `stage` on, or from
-    /// where it ended: a finished one is recognized anew.
-    pub fn retry(
-        &self,
-        id: &CallId,
-        stage: Option<Stage>,
-        now: Timestamp,
-    ) -> Result<Job, StoreError> {
+    /// Puts a job that ended into the queue again, as `retry` says.
+    pub fn retry(&self, id: &CallId, retry: &Retry, now: Timestamp) -> Result<Job, StoreError> {
         let txn = self.write()?;
-        let job: Job = get(&txn, schema::JOBS, id.as_str())?.ok_or(StoreError::NotFound)?;
-        let from = stage.unwrap_or(match job.state {
-            JobState::Failed | JobState::Cancelled => job.stage,
-            _ => Stage::Transcribe,
+        let key = id.as_str();
+        let job: Job = get(&txn, schema::JOBS, key)?.ok_or(StoreError::NotFound)?;
+        let goes_on = matches!(job.state, JobState::Failed | JobState::Cancelled);
+        let anew = retry.model.is_some() || retry.language.is_some();
+        let from = retry.from.unwrap_or(match goes_on {
+            // Another model is of no use to the stages after.
+            true if anew => job.stage.min(Stage::Transcribe),
+            true => job.stage,
+            false => Stage::Transcribe,
         });
-        let job = change(&txn, job, &JobEvent::Retried(from), now)?;
+        if retry.from.is_some() && !reached(&txn, key, from)? {
+            return Err(StoreError::NotReached(from));
+        }
+        // What goes on where it ended goes on with what was asked for then.
+        let model = match &retry.model {
+            None if goes_on => job.model.clone(),
+            asked => asked.clone(),
+        };
+        let job = change(&txn, job, &JobEvent::Retried { from, model }, now)?;
+        if let Some(language) = &retry.language {
+            let mut call: Call = get(&txn, schema::CALLS, key)?.ok_or(StoreError::NotFound)?;
+            call.language = Some(language.clone());
+            put(&txn, schema::CALLS, key, &call)?;
+        }
         txn.commit()?;
         Ok(job)
     }
@@ -203,6 +235,20 @@ impl Store {
         txn.commit()?;
         Ok(job)
     }
+}
+
+/// Whether what `stage` works on was made.
+fn reached(txn: &WriteTransaction, key: &str, stage: Stage) -> Result<bool, StoreError> {
+    Ok(match stage {
+        Stage::Decode => true,
+        Stage::Transcribe => {
+            let call: Call = get(txn, schema::CALLS, key)?.ok_or(StoreError::NotFound)?;
+            call.duration_ms.is_some()
+        }
+        Stage::Diarize => get::<Recognition>(txn, schema::RECOGNITIONS, key)?
+            .is_some_and(|recognition| !recognition.is_empty()),
+        Stage::Score | Stage::Index => get::<Transcript>(txn, schema::TRANSCRIPTS, key)?.is_some(),
+    })
 }
 
 /// The stored job, if the worker's claim still holds.

@@ -40,6 +40,7 @@ impl Fixture {
             operator: Some("Ольга".into()),
             language: None,
             source: Source::Upload,
+            direction: None,
             media: MediaKind::Audio,
             created_at: at(second),
             started_at: None,
@@ -133,7 +134,9 @@ fn a_cancelled_or_deleted_job_drops_its_result() {
     );
     assert_eq!(f.state(&id), JobState::Cancelled);
     // Tried again, the old claim is still not the current one.
-    f.store.retry(&id, None, at(4)).expect("retried");
+    f.store
+        .retry(&id, &Retry::default(), at(4))
+        .expect("retried");
     let again = f.claim(5);
     assert!(
         f.store

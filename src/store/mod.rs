@@ -9,6 +9,7 @@ mod operators;
 mod record;
 mod schema;
 mod users;
+mod versions;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,8 +18,9 @@ use redb::{Database, ReadableDatabase, ReadableTable};
 
 pub use blobs::{Blobs, Spool};
 pub use calls::Entry;
-pub use jobs::{Claim, StageOutput};
+pub use jobs::{Claim, Retry, StageOutput};
 pub use operators::Operator;
+pub use versions::{KeptVersion, Revision};
 
 /// What the caller can do about it is in the variant.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +31,29 @@ pub enum StoreError {
     /// The job cannot make this move now.
     #[error(transparent)]
     IllegalMove(#[from] crate::domain::job::IllegalMove),
+    /// The call waits for work or is being worked on.
+    #[error("the call is being worked on")]
+    AtWork,
+    /// The call has no transcript.
+    #[error("the call has no transcript")]
+    NotTranscribed,
+    /// There is no such version of the transcript.
+    #[error("there is no such version of the transcript")]
+    NoSuchVersion,
+    /// Somebody changed the transcript after the person looked at it.
+    #[error("version {current} of the transcript is newer than version {seen}")]
+    StaleVersion {
+        /// The version the person looked at.
+        seen: u32,
+        /// The current one.
+        current: u32,
+    },
+    /// The correction is not possible.
+    #[error(transparent)]
+    Edit(#[from] crate::domain::revise::EditError),
+    /// What the stage needs was never made.
+    #[error("the stage '{0}' has nothing to work on")]
+    NotReached(crate::domain::Stage),
     /// Another process has the store open.
     #[error("the store {} is in use by another call-analytics process", path.display())]
     InUse {

@@ -61,6 +61,7 @@ records! {
     crate::domain::Scorecard = "scorecard",
     crate::domain::User = "user",
     super::operators::OperatorRecord = "operator",
+    super::versions::KeptVersion = "version",
 }
 
 #[cfg(test)]

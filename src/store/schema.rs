@@ -9,7 +9,7 @@ use redb::{
 use super::StoreError;
 
 /// Schema written by this program.
-pub(super) const SCHEMA: u32 = 1;
+pub(super) const SCHEMA: u32 = MIGRATIONS.len() as u32 + 1;
 
 type Table = TableDefinition<'static, &'static str, &'static [u8]>;
 
@@ -30,6 +30,12 @@ pub(super) const ENVELOPES: Table = TableDefinition::new("envelopes");
 pub(super) const RECOGNITIONS: Table = TableDefinition::new("recognitions");
 /// Call id → transcript with speaker turns.
 pub(super) const TRANSCRIPTS: Table = TableDefinition::new("transcripts");
+/// (call id, number) → what is known of an earlier version of the transcript.
+pub(super) const VERSIONS: TableDefinition<'static, (&'static str, u32), &'static [u8]> =
+    TableDefinition::new("versions");
+/// (call id, number) → the transcript of that version, compressed.
+pub(super) const VERSION_TEXTS: TableDefinition<'static, (&'static str, u32), &'static [u8]> =
+    TableDefinition::new("version_texts");
 /// Call id → score.
 pub(super) const SCORES: Table = TableDefinition::new("scores");
 /// (scorecard id, version) → scorecard.
@@ -49,7 +55,16 @@ const SCHEMA_KEY: &str = "schema";
 pub(super) type Migration = fn(&WriteTransaction) -> Result<(), StoreError>;
 
 /// `MIGRATIONS[n - 1]` leads from schema `n` to `n + 1`.
-pub(super) const MIGRATIONS: &[Migration] = &[];
+pub(super) const MIGRATIONS: &[Migration] = &[keep_versions];
+
+/// To schema 2: earlier versions of transcripts are kept. The transcripts that
+/// are there are version 0 as they stand; a program that knows schema 1 only
+/// would lose the versions, so it shall not open the store.
+fn keep_versions(txn: &WriteTransaction) -> Result<(), StoreError> {
+    txn.open_table(VERSIONS)?;
+    txn.open_table(VERSION_TEXTS)?;
+    Ok(())
+}
 
 /// Makes the tables of a new store, or brings an older one to the present
 /// schema; before that a copy of the file is kept beside it.
@@ -103,6 +118,8 @@ pub(super) fn prepare(
     }
     txn.open_table(QUEUE)?;
     txn.open_table(SCORECARDS)?;
+    txn.open_table(VERSIONS)?;
+    txn.open_table(VERSION_TEXTS)?;
     txn.open_multimap_table(OPERATOR_CALLS)?;
     txn.open_table(META)?
         .insert(SCHEMA_KEY, target.to_le_bytes().as_slice())?;

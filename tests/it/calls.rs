@@ -332,7 +332,7 @@ async fn speakers_are_exchanged_and_stay_so() {
     );
     let back = server.patch(&id, json!({"swap_speakers": true})).await;
     assert_eq!(back["score"], before["score"]);
-    assert_eq!(back["transcript"], before["transcript"]);
+    assert_eq!(back["transcript"]["turns"], before["transcript"]["turns"]);
     // Nothing asked, nothing changed.
     let same = server.patch(&id, json!({})).await;
     assert_eq!(same, back);

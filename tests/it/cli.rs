@@ -81,8 +81,13 @@ fn analyze_prints_text_json_and_subtitles() {
             && first[1].contains(','),
         "{subtitles}"
     );
-    assert!(first[2].starts_with("operator: "), "{subtitles}");
-    assert_eq!(first[3], "");
+    assert!(first[2].starts_with("Оператор: "), "{subtitles}");
+    let vtt = analyze(&["--vtt", "--names", "en", path]);
+    let subtitles = String::from_utf8_lossy(&vtt.stdout).into_owned();
+    assert!(
+        subtitles.starts_with("WEBVTT\n\n00:00:0") && subtitles.contains("\n<v Operator>"),
+        "{subtitles}"
+    );
 
     let left: Vec<_> = std::fs::read_dir(std::env::temp_dir())
         .expect("a directory")
@@ -243,6 +248,12 @@ fn version_help_and_openapi() {
         "/results/{id}",
         "/results/{id}/cancel",
         "/results/{id}/retry",
+        "/results/{id}/transcript",
+        "/results/{id}/turns/{index}",
+        "/results/{id}/versions",
+        "/results/{id}/versions/{version}",
+        "/results/{id}/versions/{version}/restore",
+        "/models",
         "/operators",
         "/audio/{id}",
         "/waveform/{id}",

@@ -14,6 +14,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("config", &["domain"]),
     ("events", &["domain"]),
+    ("export", &["domain"]),
     ("store", &["domain"]),
     ("speech", &["domain"]),
     ("search", &["domain", "store"]),
@@ -29,7 +30,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "api",
         &[
             "domain", "config", "events", "store", "speech", "search", "pipeline", "intake",
-            "report", "accounts", "app",
+            "report", "accounts", "export", "app",
         ],
     ),
     (
@@ -43,7 +44,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "cli",
         &[
             "domain", "config", "events", "store", "speech", "search", "pipeline", "intake",
-            "report", "accounts", "control", "api", "app",
+            "report", "accounts", "control", "export", "api", "app",
         ],
     ),
 ];

@@ -33,6 +33,7 @@ fn enqueue(store: &Store, number: u32, priority: Priority) -> CallId {
         operator: None,
         language: None,
         source: Source::Upload,
+        direction: None,
         media: MediaKind::Audio,
         created_at: now,
         started_at: None,

@@ -22,6 +22,7 @@ fn turn(speaker: Speaker, start_ms: u64, end_ms: u64, text: &str) -> Turn {
                 end_ms: start_ms + (index as u64 + 1) * length,
                 text: (*text).to_owned(),
                 confidence: 1.0,
+                corrected: false,
             })
             .collect(),
     }
@@ -48,6 +49,9 @@ fn transcript(separation: Separation, turns: Vec<Turn>) -> Transcript {
         turns,
         speech,
         coverage_percent: Some(100.0),
+        doubtful: Vec::new(),
+        operator_confidence: None,
+        version: Default::default(),
     }
 }
 

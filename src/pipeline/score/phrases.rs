@@ -272,6 +272,7 @@ mod tests {
                 end_ms: 0,
                 text: text.into(),
                 confidence: 1.0,
+                corrected: false,
             })
             .collect();
         Tokens::of_words(&words)

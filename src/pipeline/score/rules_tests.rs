@@ -18,6 +18,7 @@ fn conversation(separation: Separation, turns: &[(Speaker, u64, &str)]) -> Trans
                     end_ms: start_s * 1000 + index as u64 * 500 + 450,
                     text: word.to_owned(),
                     confidence: 1.0,
+                    corrected: false,
                 })
                 .collect(),
         })
@@ -38,6 +39,9 @@ fn conversation(separation: Separation, turns: &[(Speaker, u64, &str)]) -> Trans
         speech: vec![party(Speaker::Operator, 0), party(Speaker::Client, 1)],
         turns,
         coverage_percent: None,
+        doubtful: Vec::new(),
+        operator_confidence: None,
+        version: Default::default(),
     }
 }
 

@@ -219,8 +219,113 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Work on a call again: from where it failed, or recognize it anew. */
+        /**
+         * Work on a call again: from where it failed, or recognize it anew; from
+         *     another stage on, with another model or in another language where asked for.
+         */
         post: operations["retryResult"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/results/{id}/turns/{index}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Correct a turn: its words, its speaker, or where it is divided. The call is scored again. */
+        patch: operations["patchTurn"];
+        trace?: never;
+    };
+    "/results/{id}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All versions of a call's transcript. */
+        get: operations["versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/results/{id}/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The transcript as it was in one version. */
+        get: operations["version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/results/{id}/versions/{version}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Put an earlier version back, as a new version. The call is scored again. */
+        post: operations["restoreVersion"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/results/{id}/transcript": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The transcript as a file: text, subtitles or JSON, with the speakers. */
+        get: operations["transcriptFile"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The speech models, there or to be had, and the languages they know. */
+        get: operations["models"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -353,6 +458,11 @@ export interface components {
             operator?: string;
             /** @description Exchange operator and client; the call is scored again. */
             swap_speakers?: boolean;
+            /**
+             * Format: uint32
+             * @description Version of the transcript that the exchange is about; a newer one is not touched.
+             */
+            version?: number;
         };
         /**
          * CallView
@@ -381,11 +491,15 @@ export interface components {
             language?: string;
             media: components["schemas"]["MediaKindView"];
             source: components["schemas"]["SourceView"];
+            /** @description Who called whom, where that is known. */
+            direction?: components["schemas"]["DirectionView"] & unknown;
             /**
              * Format: double
              * @description 0–100.
              */
             overall_percent?: number;
+            /** @description The transcript has changed since it was scored. */
+            score_stale: boolean;
             criteria: components["schemas"]["CriterionView"][];
             speakers?: components["schemas"]["SpeakersView"];
             /**
@@ -394,6 +508,8 @@ export interface components {
              */
             attempts: number;
         };
+        /** @enum {string} */
+        ChangeKindView: "recognized" | "edited" | "swapped" | "restored";
         /** CriterionScoreView */
         CriterionScoreView: {
             key: string;
@@ -421,6 +537,25 @@ export interface components {
              * @description 0–100; null when none of its items applied.
              */
             percent?: number;
+        };
+        /**
+         * @description Who called whom.
+         * @enum {string}
+         */
+        DirectionView: "inbound" | "outbound";
+        /**
+         * EditView
+         * @description A correction of one turn.
+         */
+        EditView: {
+            /** Format: uint64 */
+            start_ms: number;
+            /** @description The beginning of its text before. */
+            before: string;
+            /** @description The beginning of its text after; empty when the turn was removed. */
+            after: string;
+            /** @description Somebody else is the speaker now, of all or of a part. */
+            speaker_changed: boolean;
         };
         /** @enum {string} */
         EngineView: "rules";
@@ -455,6 +590,11 @@ export interface components {
             /** Format: uint64 */
             end_ms: number;
         };
+        /**
+         * @description The form of the file.
+         * @enum {string}
+         */
+        FormatView: "txt" | "srt" | "vtt" | "json";
         /** @enum {string} */
         HealthStatus: "ok" | "degraded";
         /**
@@ -595,6 +735,37 @@ export interface components {
         /** @enum {string} */
         ModelState: "ready" | "missing" | "invalid";
         /**
+         * ModelView
+         * @description A speech model.
+         */
+        ModelView: {
+            name: string;
+            /** @description It is on the server and whole. Another one is brought by `call-analytics model pull NAME`. */
+            installed: boolean;
+            /** Format: uint64 */
+            size_bytes: number;
+            /** @description False for one that knows English only. */
+            multilingual: boolean;
+        };
+        /**
+         * ModelsView
+         * @description What a call can be recognized with.
+         */
+        ModelsView: {
+            /** @description The model of the settings; a path where they name a file. */
+            default_model: string;
+            /** @description The language of the settings, or `auto`. */
+            default_language: string;
+            models: components["schemas"]["ModelView"][];
+            /** @description ISO 639 codes; besides them there is `auto`. */
+            languages: string[];
+        };
+        /**
+         * @description The language of the speakers' names.
+         * @enum {string}
+         */
+        NamesView: "ru" | "en";
+        /**
          * OperatorView
          * @description An operator.
          */
@@ -612,6 +783,14 @@ export interface components {
          */
         OperatorsView: {
             items: components["schemas"]["OperatorView"][];
+        };
+        /**
+         * PartRequest
+         * @description A part of a turn that is divided.
+         */
+        PartRequest: {
+            speaker: components["schemas"]["SpeakerView"];
+            text: string;
         };
         /**
          * PasswordRequest
@@ -679,6 +858,17 @@ export interface components {
             damaged_packets?: number;
         };
         /**
+         * RestoreRequest
+         * @description Which version was looked at.
+         */
+        RestoreRequest: {
+            /**
+             * Format: uint32
+             * @description The newest version that was seen; when there is a newer one nothing is changed.
+             */
+            version: number;
+        };
+        /**
          * ResultsPage
          * @description One page of a list.
          */
@@ -704,8 +894,10 @@ export interface components {
              * @description 1 speakers and language model, 2 rules only, 3 speakers not told apart, 4 no transcript.
              */
             level: number;
-            /** @description Made with another version of the scorecard than the one in force. */
+            /** @description Not what would come out now; `stale_because` says why. */
             stale: boolean;
+            /** @description Why; the transcript, where both are true. */
+            stale_because?: components["schemas"]["StaleView"] & unknown;
             /** Format: double */
             overall_percent?: number;
             criteria: components["schemas"]["CriterionScoreView"][];
@@ -723,6 +915,16 @@ export interface components {
          */
         SourceView: "upload";
         /**
+         * SpanView
+         * @description A stretch of time.
+         */
+        SpanView: {
+            /** Format: uint64 */
+            start_ms: number;
+            /** Format: uint64 */
+            end_ms: number;
+        };
+        /**
          * @description Who speaks.
          * @enum {string}
          */
@@ -737,6 +939,11 @@ export interface components {
          * @enum {string}
          */
         StageView: "decode" | "transcribe" | "diarize" | "score" | "index";
+        /**
+         * @description Why a score is not what would come out now.
+         * @enum {string}
+         */
+        StaleView: "scorecard" | "transcript";
         /**
          * StatusDetailView
          * @description Where a call is.
@@ -768,8 +975,25 @@ export interface components {
             /** Format: uint32 */
             schema: number;
         };
-        /** TranscriptView */
+        /**
+         * TranscriptView
+         * @description Who said what.
+         */
         TranscriptView: {
+            /**
+             * Format: uint32
+             * @description Number of the version; a correction names the one it was made on.
+             */
+            version: number;
+            /** @description Name of the person who made this version; null for the program. */
+            author?: string;
+            /**
+             * Format: double
+             * @description How sure it is which of the two is the operator, 0–1; null where the speakers are not told apart.
+             */
+            operator_confidence?: number;
+            /** @description Speech in which words may be missing. */
+            doubtful: components["schemas"]["SpanView"][];
             language: string;
             model: string;
             /**
@@ -780,6 +1004,22 @@ export interface components {
             /** @description True when words cover too little of the speech. */
             incomplete: boolean;
             turns: components["schemas"]["TurnView"][];
+        };
+        /**
+         * TurnPatchRequest
+         * @description What shall become of one turn; what is left out stays.
+         */
+        TurnPatchRequest: {
+            /**
+             * Format: uint32
+             * @description Version of the transcript that was looked at; when there is a newer one nothing is changed.
+             */
+            version: number;
+            /** @description Its words; those that stay keep their times. Without any word the turn is removed. */
+            text?: string;
+            speaker?: components["schemas"]["SpeakerView"];
+            /** @description The turn divided, in place of `text` and `speaker`. */
+            parts?: components["schemas"]["PartRequest"][];
         };
         /**
          * TurnView
@@ -839,6 +1079,37 @@ export interface components {
         /** @enum {string} */
         VerdictView: "met" | "failed" | "not_applicable";
         /**
+         * VersionView
+         * @description A version of a transcript.
+         */
+        VersionView: {
+            /**
+             * Format: uint32
+             * @description 0 is the first recognition.
+             */
+            version: number;
+            /** @description The call's transcript is this one. */
+            current: boolean;
+            /** @description Name of the person; null for the program. */
+            author?: string;
+            /** @description RFC 3339; null where it was made before versions were kept. */
+            made_at?: string;
+            change: components["schemas"]["ChangeKindView"];
+            edit?: components["schemas"]["EditView"];
+            /**
+             * Format: uint32
+             * @description The version that was put back.
+             */
+            restored_from?: number;
+            model: string;
+            language: string;
+        };
+        /** VersionsView */
+        VersionsView: {
+            /** @description The newest first. */
+            items: components["schemas"]["VersionView"][];
+        };
+        /**
          * WaveformView
          * @description The loudness of a recording over time, to be drawn.
          */
@@ -862,6 +1133,8 @@ export interface components {
              * @description 0–1.
              */
             confidence: number;
+            /** @description A person wrote it. */
+            corrected: boolean;
         };
     };
     responses: never;
@@ -1129,6 +1402,7 @@ export interface operations {
                     files: string[];
                     operator_name?: string;
                     language?: string;
+                    direction?: components["schemas"]["DirectionView"];
                 };
             };
         };
@@ -1211,6 +1485,7 @@ export interface operations {
                     files: string[];
                     operator_name?: string;
                     language?: string;
+                    direction?: components["schemas"]["DirectionView"];
                 };
             };
         };
@@ -1293,6 +1568,7 @@ export interface operations {
                     files: string[];
                     operator_name?: string;
                     language?: string;
+                    direction?: components["schemas"]["DirectionView"];
                 };
             };
         };
@@ -1915,7 +2191,14 @@ export interface operations {
     };
     retryResult: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description From this stage on. */
+                from?: components["schemas"]["StageView"];
+                /** @description A model of `/models`; the one of the settings when left out. */
+                model?: string;
+                /** @description A language of `/models`, or `auto`, from now on. */
+                language?: string;
+            };
             header?: never;
             path: {
                 id: string;
@@ -1930,6 +2213,471 @@ export interface operations {
                 };
                 content: {
                     "application/json; charset=utf-8": components["schemas"]["CallView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    patchTurn: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                index: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["TurnPatchRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["CallDetail"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    versions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["VersionsView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["TranscriptView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    restoreVersion: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["RestoreRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["CallDetail"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    transcriptFile: {
+        parameters: {
+            query: {
+                format: components["schemas"]["FormatView"];
+                /** @description Language of the speakers' names, `ru` when left out. */
+                lang?: components["schemas"]["NamesView"];
+                /** @description An earlier version; the current one when left out. */
+                version?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain; charset=utf-8": string;
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    models: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ModelsView"];
                 };
             };
             /** @description The request is not understood. */

@@ -1,0 +1,139 @@
+//! Transcripts as files to be downloaded.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use poem::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use poem::web::Data;
+use poem_openapi::param::{Path, Query};
+use poem_openapi::payload::{PlainText, Response};
+use poem_openapi::{Enum, OpenApi};
+
+use super::auth::SignedIn;
+use super::calls::parse;
+use super::error::ApiError;
+use crate::app::Parts;
+use crate::export::{self, Format, Names};
+use crate::store::StoreError;
+
+pub(super) struct ExportApi;
+
+/// The form of the file.
+#[derive(Clone, Copy, Enum)]
+#[oai(rename_all = "snake_case")]
+enum FormatView {
+    /// A line a turn.
+    Txt,
+    /// SubRip subtitles.
+    Srt,
+    /// WebVTT subtitles.
+    Vtt,
+    /// Everything, with the time of each word.
+    Json,
+}
+
+/// The language of the speakers' names.
+#[derive(Clone, Copy, Enum)]
+#[oai(rename_all = "snake_case")]
+enum NamesView {
+    Ru,
+    En,
+}
+
+#[OpenApi]
+impl ExportApi {
+    /// The transcript as a file: text, subtitles or JSON, with the speakers.
+    #[oai(
+        path = "/results/:id/transcript",
+        method = "get",
+        operation_id = "transcriptFile"
+    )]
+    async fn transcript(
+        &self,
+        Data(parts): Data<&Arc<Parts>>,
+        _who: SignedIn,
+        id: Path<String>,
+        format: Query<FormatView>,
+        /// Language of the speakers' names, `ru` when left out.
+        lang: Query<Option<NamesView>>,
+        /// An earlier version; the current one when left out.
+        version: Query<Option<u32>>,
+    ) -> Result<Response<PlainText<String>>, ApiError> {
+        let id = parse(&id.0)?;
+        let format = match format.0 {
+            FormatView::Txt => Format::Txt,
+            FormatView::Srt => Format::Srt,
+            FormatView::Vtt => Format::Vtt,
+            FormatView::Json => Format::Json,
+        };
+        let names = match lang.0 {
+            None | Some(NamesView::Ru) => Names::Ru,
+            Some(NamesView::En) => Names::En,
+        };
+        let version = version.0;
+        let (filename, text) = parts
+            .store
+            .run(move |store| {
+                let call = store.entry(&id)?.ok_or(StoreError::NotFound)?.call;
+                let transcript = match version {
+                    None => store.transcript(&id)?.ok_or(StoreError::NotTranscribed)?,
+                    Some(number) => store
+                        .version(&id, number)?
+                        .ok_or(StoreError::NoSuchVersion)?,
+                };
+                let text = export::write(&transcript, &call.filename, format, names);
+                Ok((call.filename, text))
+            })
+            .await?;
+        Ok(Response::new(PlainText(text))
+            .header(CONTENT_TYPE, format.content_type())
+            .header(
+                CONTENT_DISPOSITION,
+                attachment(&filename, format.extension()),
+            ))
+    }
+}
+
+/// `Content-Disposition` of a file named as the recording, with another ending:
+/// a name of ASCII for old programs, and the real one (RFC 6266, RFC 8187).
+fn attachment(recording: &str, extension: &str) -> String {
+    let stem = match recording.rsplit_once('.') {
+        Some((stem, _)) if !stem.is_empty() => stem,
+        _ => recording,
+    };
+    let plain: String = stem
+        .chars()
+        .map(|c| match c {
+            '"' | '\\' | '%' => '_',
+            c if c.is_ascii_graphic() || c == ' ' => c,
+            _ => '_',
+        })
+        .collect();
+    let mut encoded = String::new();
+    for byte in stem.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            // Writing to a string cannot fail.
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    format!("attachment; filename=\"{plain}.{extension}\"; filename*=UTF-8''{encoded}.{extension}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::attachment;
+
+    #[test]
+    fn names_of_files_are_sent_in_both_forms() {
+        assert_eq!(
+            attachment("звонок \"1\".mp3", "srt"),
+            "attachment; filename=\"______ _1_.srt\"; filename*=UTF-8''%D0%B7%D0%B2%D0%BE%D0%BD%D0%BE%D0%BA%20%221%22.srt"
+        );
+        assert_eq!(
+            attachment("a", "txt"),
+            "attachment; filename=\"a.txt\"; filename*=UTF-8''a.txt"
+        );
+    }
+}
