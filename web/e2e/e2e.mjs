@@ -1,5 +1,6 @@
 // The whole way of a call through the page, in a real browser against a running server.
 // BASE_URL=http://127.0.0.1:8001 ADMIN_PASSWORD=… AUDIO=call.mp3 [SHOTS=dir] npm run e2e
+import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { assert, assertNoOverflow, assertPlaysFrom, check, complaintsSoFar, env, finish, launch, shot, signIn, visit } from './harness.mjs';
 
@@ -14,6 +15,8 @@ try {
   await uploading(page);
   await reading(page);
   await listening(page);
+  await correcting(page);
+  await downloading(page);
   await list(page);
   await languageAndTheme(page);
   await losingTheConnection();
@@ -167,6 +170,91 @@ async function listening(page) {
     await page.keyboard.press('ArrowRight');
     const moved = (await time()) - before;
     assert(Math.abs(moved - 5) < 0.5, `the arrow moved it by ${moved} s`);
+  });
+}
+
+async function correcting(page) {
+  const turn = page.getByTestId('turn').nth(1);
+  const text = (at) => at.locator('.bubble').innerText();
+  const edit = async (at) => {
+    await at.hover();
+    await at.getByTestId('turn-edit').click();
+    await page.getByTestId('turn-text').waitFor();
+  };
+  let original = '';
+  await check('a turn is corrected in place, marked, scored again and found', async () => {
+    original = await text(turn);
+    await edit(turn);
+    assert(await page.getByTestId('turn-text').evaluate((area) => area === document.activeElement), 'the text has no focus');
+    await page.getByTestId('turn-text').fill(`${original} абракадабра`);
+    await page.keyboard.press('Enter');
+    await turn.getByTestId('turn-corrected').waitFor();
+    assert((await text(turn)) === `${original} абракадабра`, `the turn says: ${await text(turn)}`);
+    const found = await page.evaluate(async () => (await (await fetch('api/v1/results?q=абракадабра')).json()).total);
+    assert(found === 1, `the new word finds ${found} calls`);
+  });
+  await check('a correction of what somebody else has changed is told, and nothing is lost', async () => {
+    await edit(turn);
+    await page.getByTestId('turn-text').fill('моё исправление');
+    const status = await page.evaluate(async (id) => {
+      const { transcript } = await (await fetch(`api/v1/results/${id}`)).json();
+      const body = JSON.stringify({ version: transcript.version, text: 'чужое исправление' });
+      const headers = { 'content-type': 'application/json' };
+      return (await fetch(`api/v1/results/${id}/turns/0`, { method: 'PATCH', headers, body })).status;
+    }, callId);
+    assert(status === 200, `the other correction: ${status}`);
+    await page.keyboard.press('Enter');
+    await page.getByText('изменил другой человек').waitFor();
+    await page.getByText('чужое исправление').first().waitFor();
+    assert((await page.getByTestId('turn-text').inputValue()) === 'моё исправление', 'what was written is lost');
+    await page.getByTestId('turn-save').click();
+    await page.getByTestId('turn-editor').waitFor({ state: 'detached' });
+    assert((await text(turn)) === 'моё исправление', `the turn says: ${await text(turn)}`);
+  });
+  await check('Escape leaves a turn as it was', async () => {
+    await edit(turn);
+    await page.getByTestId('turn-text').fill('ничего');
+    await page.keyboard.press('Escape');
+    assert((await text(turn)) === 'моё исправление', `the turn says: ${await text(turn)}`);
+  });
+  await check('the history shows every version and puts the first one back', async () => {
+    await page.getByTestId('history').click();
+    const first = page.locator('[data-testid=version][data-version="0"]');
+    await first.waitFor();
+    assert((await page.getByTestId('version').count()) === 4, 'not every version is listed');
+    await first.getByTestId('restore').click();
+    await page.getByTestId('versions').waitFor({ state: 'detached' });
+    await page.waitForFunction(
+      (wanted) => document.querySelectorAll('[data-testid=turn] .bubble')[1]?.innerText === wanted,
+      original,
+    );
+    assert((await page.getByTestId('turn-corrected').count()) === 0, 'a mark of a correction is left');
+  });
+  await check('what can be done again is asked in a dialog, with the models that are there', async () => {
+    await page.getByTestId('retry').click();
+    await page.getByTestId('retry-dialog').waitFor();
+    await page.getByTestId('retry-language').selectOption('kk');
+    assert((await page.getByTestId('retry-model').locator('option').count()) >= 1, 'no model to choose');
+    await page.keyboard.press('Escape');
+    await page.getByTestId('retry-dialog').waitFor({ state: 'detached' });
+  });
+}
+
+async function downloading(page) {
+  await check('the transcript is downloaded as a file, named as the recording, with the speakers', async () => {
+    const said = await page.getByTestId('turn').first().locator('.bubble').innerText();
+    for (const [format, wanted] of [
+      ['srt', /^1\n\d\d:\d\d:\d\d,\d{3} --> \d\d:\d\d:\d\d,\d{3}\nОператор: /],
+      ['vtt', /^WEBVTT\n\n[^\n]+ --> [^\n]+\n<v (Оператор|Клиент)>/],
+      ['txt', /\n\[\d\d:\d\d:\d\d\] (Оператор|Клиент): /],
+    ]) {
+      await page.getByTestId('export').click();
+      const [file] = await Promise.all([page.waitForEvent('download'), page.getByTestId(`export-${format}`).click()]);
+      assert(file.suggestedFilename() === name.replace(/\.[^.]*$/, `.${format}`), `the file is called ${file.suggestedFilename()}`);
+      const content = readFileSync(await file.path(), 'utf8');
+      assert(wanted.test(content), `${format}: ${content.slice(0, 200)}`);
+      assert(format !== 'txt' || content.includes(said), 'the first turn is not in the text');
+    }
   });
 }
 
@@ -337,6 +425,7 @@ async function pictures() {
             await shot(page, `call-${tab}-${label}`);
           }
         }
+        await corrections(page, label);
         await page.goto(`${env.baseUrl}#/settings`);
         await page.getByRole('heading', { level: 1 }).waitFor();
         await shot(page, `settings-${label}`);
@@ -344,4 +433,24 @@ async function pictures() {
       }
     }
   });
+}
+
+async function corrections(page, label) {
+  if (label.startsWith('390')) await page.getByTestId('tab-transcript').click();
+  await page.getByTestId('turn').first().hover();
+  await page.getByTestId('turn-edit').first().click();
+  await page.waitForTimeout(300);
+  await shot(page, `call-editor-${label}`);
+  await page.keyboard.press('Escape');
+  await page.getByTestId('export').click();
+  await shot(page, `call-export-${label}`);
+  await page.keyboard.press('Escape');
+  await page.getByTestId('history').click();
+  await page.getByTestId('version').first().waitFor();
+  await shot(page, `call-history-${label}`);
+  await page.keyboard.press('Escape');
+  await page.getByTestId('retry').click();
+  await page.waitForTimeout(400);
+  await shot(page, `call-retry-${label}`);
+  await page.keyboard.press('Escape');
 }

@@ -13,8 +13,14 @@ const CHROMIUM_ARGS = [
   '--disable-sync',
 ];
 
-/** The page asks who is signed in before anybody is, and a wrong password is refused: 401 is right there. */
-const EXPECTED_401 = /\/api\/v1\/auth\/(me|login)$/;
+/**
+ * Refusals that belong to what is tested: the page asks who is signed in before anybody is, a wrong password is
+ * refused, and so is a correction of a version that somebody else has changed.
+ */
+const EXPECTED = [
+  [/\/api\/v1\/auth\/(me|login)$/, '401'],
+  [/\/api\/v1\/results\/\w+\/turns\/\d+$/, '409'],
+];
 
 export const env = {
   baseUrl: required('BASE_URL').replace(/\/?$/, '/'),
@@ -80,7 +86,8 @@ export async function visit(browser, options = {}) {
   page.on('console', (message) => {
     if (message.type() !== 'error' && message.type() !== 'warning') return;
     const url = message.location().url;
-    if (EXPECTED_401.test(new URL(url || env.baseUrl).pathname) && message.text().includes('401')) return;
+    const { pathname } = new URL(url || env.baseUrl);
+    if (EXPECTED.some(([path, status]) => path.test(pathname) && message.text().includes(status))) return;
     complaints.push(`${message.type()}: ${message.text()} (${url})`);
   });
   page.on('pageerror', (error) => complaints.push(`exception: ${error.message}`));

@@ -1,7 +1,20 @@
 /** Queries and mutations on calls, as hooks. Every key starts with 'calls', so one call refreshes all. */
 import { keepPreviousData, useMutation, useQueries, useQuery, useQueryClient, type QueryClient } from '@tanstack/react-query';
 import { client, unwrap } from './client';
-import type { CallDetail, CallPatch, CallStatusView, CallView, OperatorsPage, ResultsPage, Waveform } from './types';
+import type {
+  CallDetail,
+  CallPatch,
+  CallStatusView,
+  CallView,
+  Models,
+  OperatorsPage,
+  ResultsPage,
+  Stage,
+  Transcript,
+  TurnPatch,
+  Version,
+  Waveform,
+} from './types';
 
 export interface ResultsQuery {
   operator?: string;
@@ -26,6 +39,9 @@ export const keys = {
   detail: (id: string) => ['calls', 'detail', id] as const,
   waveform: (id: string) => ['calls', 'waveform', id] as const,
   byOperator: (query: ResultsQuery) => ['calls', 'by-operator', query] as const,
+  versions: (id: string) => ['calls', 'versions', id] as const,
+  version: (id: string, version: number) => ['calls', 'version', id, version] as const,
+  models: ['models'] as const,
   operators: (q: string) => ['calls', 'operators', q] as const,
 };
 
@@ -160,6 +176,80 @@ export function usePatchCall(id: string) {
       queryClient.setQueryData(keys.detail(id), detail);
       void queryClient.invalidateQueries({ queryKey: keys.lists });
       void queryClient.invalidateQueries({ queryKey: ['calls', 'operators'] });
+    },
+  });
+}
+
+/** What every change of a transcript answers: the whole call, with its new score. */
+function takeDetail(queryClient: QueryClient, id: string, detail: CallDetail): void {
+  queryClient.setQueryData(keys.detail(id), detail);
+  void queryClient.invalidateQueries({ queryKey: keys.lists });
+  void queryClient.invalidateQueries({ queryKey: keys.versions(id) });
+}
+
+export function usePatchTurn(id: string) {
+  const queryClient = useQueryClient();
+  return useMutation({
+    mutationFn: ({ index, patch }: { index: number; patch: TurnPatch }): Promise<CallDetail> =>
+      unwrap(client.PATCH('/results/{id}/turns/{index}', { params: { path: { id, index } }, body: patch })),
+    onSuccess: (detail) => takeDetail(queryClient, id, detail),
+    // Perhaps somebody else was faster: what they wrote is shown.
+    onError: () => queryClient.invalidateQueries({ queryKey: keys.detail(id) }),
+  });
+}
+
+export function useVersions(id: string) {
+  return useQuery({
+    queryKey: keys.versions(id),
+    queryFn: async ({ signal }): Promise<Version[]> =>
+      (await unwrap(client.GET('/results/{id}/versions', { params: { path: { id } }, signal }))).items as Version[],
+  });
+}
+
+/** A version never changes. */
+export function useVersion(id: string, version: number) {
+  return useQuery({
+    queryKey: keys.version(id, version),
+    queryFn: ({ signal }): Promise<Transcript> =>
+      unwrap(client.GET('/results/{id}/versions/{version}', { params: { path: { id, version } }, signal })),
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+}
+
+export function useRestoreVersion(id: string) {
+  const queryClient = useQueryClient();
+  return useMutation({
+    mutationFn: ({ version, seen }: { version: number; seen: number }): Promise<CallDetail> =>
+      unwrap(
+        client.POST('/results/{id}/versions/{version}/restore', {
+          params: { path: { id, version } },
+          body: { version: seen },
+        }),
+      ),
+    onSuccess: (detail) => takeDetail(queryClient, id, detail),
+    onError: () => {
+      void queryClient.invalidateQueries({ queryKey: keys.detail(id) });
+      void queryClient.invalidateQueries({ queryKey: keys.versions(id) });
+    },
+  });
+}
+
+export function useModels() {
+  return useQuery({
+    queryKey: keys.models,
+    queryFn: ({ signal }): Promise<Models> => unwrap(client.GET('/models', { signal })),
+  });
+}
+
+/** Works on a call again; what is left out is as the server has it. */
+export function useRetryWith(id: string) {
+  const queryClient = useQueryClient();
+  return useMutation({
+    mutationFn: (query: { from?: Stage; model?: string; language?: string }): Promise<CallView> =>
+      unwrap(client.POST('/results/{id}/retry', { params: { path: { id }, query } })),
+    onSettled: () => {
+      refreshCall(queryClient, id);
+      void queryClient.invalidateQueries({ queryKey: keys.versions(id) });
     },
   });
 }

@@ -26,6 +26,9 @@ export type OperatorsPage = Wire<Schemas['OperatorsView']>;
 export type Waveform = Wire<Schemas['WaveformView']>;
 export type Health = Wire<Schemas['HealthView']>;
 export type CallPatch = Wire<Schemas['CallPatch']>;
+export type TurnPatch = Schemas['TurnPatchRequest'];
+export type Version = Wire<Schemas['VersionsView']>['items'][number];
+export type Models = Wire<Schemas['ModelsView']>;
 
 export type CallStatus = CallView['status'];
 export type Stage = NonNullable<CallView['stage']>;
@@ -33,6 +36,7 @@ export type Averages = ResultsPage['averages'];
 export type CriterionPercent = CallView['criteria'][number];
 export type Recording = CallDetail['recording'];
 export type Transcript = NonNullable<CallDetail['transcript']>;
+export type TimeSpan = Transcript['doubtful'][number];
 export type Turn = Transcript['turns'][number];
 export type Word = Turn['words'][number];
 export type Speaker = Turn['speaker'];

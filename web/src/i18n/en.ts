@@ -1,5 +1,6 @@
 /** English texts, in the shape of `ru.ts`. */
 import { enAnalysis } from './en-analysis';
+import { enEditing } from './en-editing';
 import { pluralEn as plural } from './plural';
 import type { Dictionary } from './ru';
 
@@ -297,7 +298,18 @@ export const en: Dictionary = {
     stage_output_missing: 'An intermediate result is gone. Process the call again.',
     store: 'The store did not answer. Try again; if it happens once more, tell the administrator.',
     index: 'The search index did not answer. Try again; if it happens once more, tell the administrator.',
+    stale_version: 'Somebody else changed the transcript meanwhile. It was refreshed: make the correction again.',
+    no_such_version: 'There is no such version of the transcript.',
+    bad_edit: 'The turn cannot be corrected like this: check its text and speaker.',
+    not_reached: 'Work cannot begin at this stage: the call did not get that far.',
+    bad_retry: 'Model and language matter to recognition only.',
+    unknown_model: 'There is no such model.',
+    unknown_language: 'The model does not know this language.',
+    model_not_installed: 'This model is not on the server. The administrator brings it: “call-analytics model pull NAME”.',
+    model_english_only: 'This model knows English only.',
+    model_damaged: 'The file of this model is damaged. For the administrator: “call-analytics model pull NAME”.',
     io: 'The recording cannot be read from the server’s disk. Tell the administrator.',
   },
   ...enAnalysis,
+  ...enEditing,
 };

@@ -1,6 +1,7 @@
 /** Russian texts. This file defines the shape: `en.ts` must have every key, or the build fails. */
 import { pluralRu as plural } from './plural';
 import { ruAnalysis } from './ru-analysis';
+import { ruEditing } from './ru-editing';
 
 export const ru = {
   appName: 'Аналитика звонков',
@@ -296,9 +297,20 @@ export const ru = {
     stage_output_missing: 'Промежуточный результат пропал. Повторите обработку.',
     store: 'Хранилище не ответило. Повторите; если не поможет, сообщите администратору.',
     index: 'Поисковый указатель не ответил. Повторите; если не поможет, сообщите администратору.',
+    stale_version: 'Расшифровку тем временем изменил другой человек. Она обновлена: повторите правку.',
+    no_such_version: 'Такой версии расшифровки нет.',
+    bad_edit: 'Так исправить реплику нельзя: проверьте текст и говорящего.',
+    not_reached: 'С этого этапа начать нельзя: до него звонок не дошёл.',
+    bad_retry: 'Модель и язык важны только для распознавания.',
+    unknown_model: 'Такой модели нет.',
+    unknown_language: 'Такого языка модель не знает.',
+    model_not_installed: 'Этой модели нет на сервере. Её ставит администратор: «call-analytics model pull ИМЯ».',
+    model_english_only: 'Эта модель знает только английский.',
+    model_damaged: 'Файл этой модели повреждён. Администратору: «call-analytics model pull ИМЯ».',
     io: 'Запись не читается с диска сервера. Сообщите администратору.',
   },
   ...ruAnalysis,
+  ...ruEditing,
 };
 
 /** The shape every language must have. */

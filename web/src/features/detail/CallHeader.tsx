@@ -1,6 +1,6 @@
 import { useState, type ReactNode } from 'react';
-import { useCancelCall, useDeleteCall, usePatchCall, useRetryCall } from '../../api/calls';
-import { trackView, untrack } from '../../api/live';
+import { useCancelCall, useDeleteCall, usePatchCall } from '../../api/calls';
+import { untrack } from '../../api/live';
 import { isFinished, type CallDetail } from '../../api/types';
 import { lastListHref, navigate } from '../../app/router';
 import { useI18n } from '../../i18n';
@@ -11,6 +11,7 @@ import { OperatorCombobox } from '../../ui/OperatorCombobox';
 import { useErrorText } from '../../ui/States';
 import { StatusBadge } from '../../ui/StatusBadge';
 import { toast } from '../../ui/Toasts';
+import { RetryDialog } from './RetryDialog';
 
 /** What the call is, and what can be done with it. */
 export function CallHeader({ detail }: { detail: CallDetail }) {
@@ -50,6 +51,7 @@ export function CallHeader({ detail }: { detail: CallDetail }) {
         <Fact name={t.detail.duration}>
           <span className="tabular">{fmt.clock(call.duration_ms)}</span>
         </Fact>
+        {call.direction && <Fact name={t.direction.label}>{t.direction[call.direction]}</Fact>}
         <Fact name={t.detail.language}>{language ? (languages[language] ?? language) : '—'}</Fact>
         <Fact name={t.detail.file}>{file.join(' · ')}</Fact>
       </dl>
@@ -128,10 +130,10 @@ function Actions({ detail }: { detail: CallDetail }) {
   const errorText = useErrorText();
   const { call } = detail;
   const patch = usePatchCall(call.id);
-  const retry = useRetryCall();
   const cancel = useCancelCall();
   const remove = useDeleteCall();
   const [asking, setAsking] = useState(false);
+  const [again, setAgain] = useState(false);
   const finished = isFinished(call.status);
   const onError = (error: unknown) => toast(errorText(error), 'bad');
   const canSwap = finished && detail.transcript != null && (call.speakers === 'channels' || call.speakers === 'diarized');
@@ -145,28 +147,14 @@ function Actions({ detail }: { detail: CallDetail }) {
           title={t.detail.swapHint}
           busy={patch.isPending}
           data-testid="swap-speakers"
-          onClick={() => patch.mutate({ swap_speakers: true }, { onSuccess: () => toast(t.detail.swapped), onError })}
+          onClick={() => patch.mutate({ swap_speakers: true, version: detail.transcript?.version }, { onSuccess: () => toast(t.detail.swapped), onError })}
         >
           {patch.isPending ? t.detail.swapping : t.detail.swap}
         </Button>
       )}
       {finished ? (
-        <Button
-          size="sm"
-          icon="retry"
-          busy={retry.isPending}
-          data-testid="retry"
-          onClick={() =>
-            retry.mutate(call.id, {
-              onSuccess: (view) => {
-                trackView(view);
-                toast(t.detail.retried);
-              },
-              onError,
-            })
-          }
-        >
-          {t.detail.retry}
+        <Button size="sm" icon="retry" data-testid="retry" onClick={() => setAgain(true)}>
+          {t.again.open}
         </Button>
       ) : (
         <Button
@@ -181,6 +169,7 @@ function Actions({ detail }: { detail: CallDetail }) {
       <Button size="sm" kind="danger-quiet" icon="trash" data-testid="delete" onClick={() => setAsking(true)}>
         {t.detail.delete}
       </Button>
+      {again && <RetryDialog detail={detail} onClose={() => setAgain(false)} />}
       {asking && (
         <ConfirmDialog
           title={t.detail.deleteTitle}

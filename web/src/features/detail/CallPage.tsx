@@ -96,7 +96,7 @@ function Call({ detail, startMs, search }: { detail: CallDetail; startMs: number
                 'score',
                 'gap-4',
                 score ? (
-                  <ScorePanel score={score} player={player} />
+                  <ScorePanel score={score} player={player} callId={call.id} />
                 ) : (
                   <Missing title={t.score.none} text={working ? t.score.noneText : ''} />
                 ),

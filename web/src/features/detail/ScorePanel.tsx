@@ -1,18 +1,23 @@
 import { useId, useState } from 'react';
+import { useRetryWith } from '../../api/calls';
 import type { Criterion, Evidence, Item, Score, Verdict } from '../../api/types';
 import { useI18n } from '../../i18n';
+import { Button } from '../../ui/Button';
 import { Icon, type IconName } from '../../ui/Icon';
 import { ScoreBar, ScoreRing, ScoreText } from '../../ui/score';
-import { Notice } from '../../ui/States';
+import { Notice, useErrorText } from '../../ui/States';
+import { toast } from '../../ui/Toasts';
 import type { PlayerController } from '../player/controller';
 import { reasonText } from './reason';
 
 interface Props {
   score: Score;
   player: PlayerController;
+  /** The call, where it can be scored again. */
+  callId?: string;
 }
 
-export function ScorePanel({ score, player }: Props) {
+export function ScorePanel({ score, player, callId }: Props) {
   const { t, nameOf } = useI18n();
   const titleId = useId();
   const [onlyFailed, setOnlyFailed] = useState(false);
@@ -58,7 +63,9 @@ export function ScorePanel({ score, player }: Props) {
         </div>
         {score.stale && (
           <div className="mt-3">
-            <Notice tone="fair">{t.score.stale}</Notice>
+            <Notice tone="fair" action={score.stale_because === 'transcript' && callId && <RescoreButton callId={callId} />}>
+              {score.stale_because === 'transcript' ? t.again.staleTranscript : t.score.stale}
+            </Notice>
           </div>
         )}
       </div>
@@ -67,6 +74,22 @@ export function ScorePanel({ score, player }: Props) {
       ))}
       <p className="px-1 text-[0.82rem] text-ink-faint">{t.score.scorecard(score.scorecard.name, score.scorecard.version)}</p>
     </section>
+  );
+}
+
+function RescoreButton({ callId }: { callId: string }) {
+  const { t } = useI18n();
+  const errorText = useErrorText();
+  const retry = useRetryWith(callId);
+  return (
+    <Button
+      size="sm"
+      icon="retry"
+      busy={retry.isPending}
+      onClick={() => retry.mutate({ from: 'score' }, { onError: (error) => toast(errorText(error), 'bad') })}
+    >
+      {t.again.rescore}
+    </Button>
   );
 }
 

@@ -1,11 +1,18 @@
-import { Fragment, memo, useCallback, useId, useMemo, useRef, useState } from 'react';
-import type { CallDetail, Speaker, Transcript as TranscriptData, Turn, Word } from '../../api/types';
+import { useCallback, useId, useMemo, useRef, useState } from 'react';
+import { usePatchCall } from '../../api/calls';
+import { isFinished, type CallDetail, type TimeSpan, type Transcript as TranscriptData, type Turn } from '../../api/types';
 import { useI18n } from '../../i18n';
+import { Button } from '../../ui/Button';
 import { Icon } from '../../ui/Icon';
-import { Notice } from '../../ui/States';
+import { Notice, useErrorText } from '../../ui/States';
+import { toast } from '../../ui/Toasts';
 import type { PlayerController } from '../player/controller';
+import { ExportMenu } from './ExportMenu';
 import { FindBar } from './FindBar';
+import { TurnEditor } from './TurnEditor';
+import { TurnRow } from './TurnRow';
 import { useFollow } from './useFollow';
+import { VersionsDialog } from './VersionsDialog';
 import { wordTimes } from './words';
 
 interface Props {
@@ -15,6 +22,9 @@ interface Props {
   /** What the list was searched for: marked here too. */
   query: string;
 }
+
+/** Below this it is said that the roles are not certain. */
+const SURE_FROM = 0.7;
 
 /** What was said, by whom and when; every word can be heard, and the word being said is lit. */
 export function Transcript({ detail, transcript, player, query }: Props) {
@@ -28,7 +38,16 @@ export function Transcript({ detail, transcript, player, query }: Props) {
     () => transcript.turns.flatMap((turn) => turn.words.map((word) => word.text)),
     [transcript.turns],
   );
-  const speakers = detail.call.speakers;
+  const { call } = detail;
+  const speakers = call.speakers;
+  const editable = isFinished(call.status);
+  // A turn is known by its start: its number changes when others are divided or joined.
+  const [editedMs, setEditedMs] = useState<number | null>(null);
+  const [history, setHistory] = useState(false);
+  const edit = useCallback((turn: Turn) => setEditedMs(turn.start_ms), []);
+  const stopEditing = useCallback(() => setEditedMs(null), []);
+  const edited = editable ? transcript.turns.find((turn) => turn.start_ms === editedMs) : undefined;
+  const rows = useMemo(() => rowsOf(transcript.turns, transcript.doubtful), [transcript.turns, transcript.doubtful]);
 
   const onWords = useCallback(
     (event: React.MouseEvent | React.KeyboardEvent) => {
@@ -64,15 +83,21 @@ export function Transcript({ detail, transcript, player, query }: Props) {
           <h2 id={titleId} className="text-[1.05rem] font-semibold">
             {t.transcript.title}
           </h2>
-          <label className="inline-flex cursor-pointer items-center gap-2 text-ink-soft">
-            <input
-              type="checkbox"
-              className="size-4 accent-accent"
-              checked={follow}
-              onChange={(event) => setFollow(event.target.checked)}
-            />
-            {t.transcript.follow}
-          </label>
+          <div className="flex flex-wrap items-center gap-2">
+            <label className="mr-1 inline-flex cursor-pointer items-center gap-2 text-ink-soft">
+              <input
+                type="checkbox"
+                className="size-4 accent-accent"
+                checked={follow}
+                onChange={(event) => setFollow(event.target.checked)}
+              />
+              {t.transcript.follow}
+            </label>
+            <Button size="sm" icon="clock" data-testid="history" onClick={() => setHistory(true)}>
+              {t.versions.open}
+            </Button>
+            <ExportMenu callId={call.id} />
+          </div>
         </div>
         <FindBar scrollerRef={scrollerRef} words={plainWords} initial={query} onShow={jumpTo} />
         {transcript.incomplete && (
@@ -84,7 +109,13 @@ export function Transcript({ detail, transcript, player, query }: Props) {
         {(speakers === 'diarized' || speakers === 'unseparated') && (
           <Notice tone={speakers === 'diarized' ? 'info' : 'fair'}>{t.speakers.by[speakers]}</Notice>
         )}
+        {transcript.operator_confidence != null && transcript.operator_confidence < SURE_FROM && (
+          <Notice tone="fair" action={editable && <SwapButton callId={call.id} version={transcript.version} />}>
+            {t.editing.rolesUnsure}
+          </Notice>
+        )}
       </div>
+      {history && <VersionsDialog callId={call.id} onClose={() => setHistory(false)} />}
       {/* The handlers stand here for all the words inside; each word is a button of its own. */}
       {/* oxlint-disable-next-line jsx-a11y/no-static-element-interactions */}
       <div
@@ -97,9 +128,28 @@ export function Transcript({ detail, transcript, player, query }: Props) {
           <p className="py-8 text-center text-ink-soft">{t.transcript.empty}</p>
         ) : (
           <ol className="flex flex-col gap-3" aria-describedby={`${titleId}-hint`}>
-            {transcript.turns.map((turn, index) => (
-              <TurnRow key={turn.index} turn={turn} firstWord={times.firstOfTurn[index] ?? 0} player={player} />
-            ))}
+            {rows.map((row) =>
+              'doubtful' in row ? (
+                <DoubtfulRow key={`doubtful-${row.doubtful.start_ms}`} span={row.doubtful} player={player} />
+              ) : row.turn === edited ? (
+                <TurnEditor
+                  key={keyOf(row.turn)}
+                  callId={call.id}
+                  turn={row.turn}
+                  version={transcript.version}
+                  unseparated={speakers === 'unseparated'}
+                  onClose={stopEditing}
+                />
+              ) : (
+                <TurnRow
+                  key={keyOf(row.turn)}
+                  turn={row.turn}
+                  firstWord={times.firstOfTurn[row.turn.index] ?? 0}
+                  player={player}
+                  onEdit={editable ? edit : undefined}
+                />
+              ),
+            )}
           </ol>
         )}
         <p id={`${titleId}-hint`} className="sr-only">
@@ -110,77 +160,61 @@ export function Transcript({ detail, transcript, player, query }: Props) {
   );
 }
 
-const SIDES: Record<Speaker, { row: string; badge: string; bubble: string }> = {
-  operator: { row: 'pr-6 sm:pr-14', badge: 'bg-operator text-surface', bubble: 'bg-operator-soft rounded-tl-sm' },
-  client: {
-    row: 'pl-6 sm:pl-14 flex-row-reverse text-right',
-    badge: 'bg-client text-surface',
-    bubble: 'bg-client-soft rounded-tr-sm',
-  },
-  unknown: { row: '', badge: 'bg-line-strong text-surface', bubble: 'bg-sunken rounded-tl-sm' },
-};
-const LABELS: Record<Speaker, string> = { operator: 'text-operator', client: 'text-client', unknown: 'text-ink-soft' };
+function keyOf(turn: Turn): string {
+  return `${turn.start_ms}-${turn.end_ms}-${turn.speaker}`;
+}
 
-const TurnRow = memo(function TurnRow(props: { turn: Turn; firstWord: number; player: PlayerController }) {
-  const { turn, firstWord, player } = props;
+type Row = { turn: Turn } | { doubtful: TimeSpan };
+
+/** The turns, with the places where words may be missing between them. */
+function rowsOf(turns: readonly Turn[], doubtful: readonly TimeSpan[]): Row[] {
+  const rows: Row[] = turns.map((turn) => ({ turn }));
+  for (const span of doubtful.toReversed()) {
+    const after = turns.findLastIndex((turn) => turn.start_ms <= span.start_ms);
+    rows.splice(after + 1, 0, { doubtful: span });
+  }
+  return rows;
+}
+
+/** A thin line where words may be missing; it plays what is heard there. */
+function DoubtfulRow({ span, player }: { span: TimeSpan; player: PlayerController }) {
   const { t, fmt } = useI18n();
-  const side = SIDES[turn.speaker];
-  const speaker = t.speakers[turn.speaker];
-  const time = fmt.clock(turn.start_ms);
+  const time = fmt.clock(span.start_ms);
   return (
-    <li data-testid="turn" data-turn={turn.index} data-speaker={turn.speaker} className={`turn flex gap-2.5 ${side.row}`}>
-      <span
-        aria-hidden="true"
-        className={`mt-0.5 inline-flex size-7 shrink-0 items-center justify-center rounded-full text-[0.8rem] font-bold ${side.badge}`}
+    <li data-testid="doubtful" className="flex items-center gap-2.5 text-[0.82rem] text-fair">
+      <span aria-hidden="true" className="h-px flex-1 border-t border-dashed border-fair-fill" />
+      <button
+        type="button"
+        aria-label={t.editing.playDoubtful(time)}
+        className="inline-flex items-center gap-1.5 rounded px-1 hover:underline"
+        onClick={() => player.playFrom(span.start_ms)}
       >
-        {t.speakers.short[turn.speaker]}
-      </span>
-      <div className="min-w-0">
-        <div className={`mb-0.5 flex items-center gap-2 text-[0.82rem] ${turn.speaker === 'client' ? 'justify-end' : ''}`}>
-          <span className={`font-semibold ${LABELS[turn.speaker]}`}>{speaker}</span>
-          <button
-            type="button"
-            aria-label={t.transcript.playTurn(speaker, time)}
-            className="tabular inline-flex items-center gap-1 rounded px-1 text-ink-faint hover:text-accent"
-            onClick={() => player.playFrom(turn.start_ms)}
-          >
-            <Icon name="play" className="size-3" />
-            {time}
-          </button>
-        </div>
-        <p className={`bubble inline-block rounded-2xl px-3.5 py-2 text-left leading-relaxed ${side.bubble} ${LABELS[turn.speaker]}`}>
-          <span className="text-ink">
-            {turn.words.length > 0 ? <Words words={turn.words} first={firstWord} /> : turn.text}
-          </span>
-        </p>
-      </div>
+        <Icon name="play" className="size-3" />
+        <span className="tabular">{time}</span>
+        {t.editing.doubtful}
+      </button>
+      <span aria-hidden="true" className="h-px flex-1 border-t border-dashed border-fair-fill" />
     </li>
   );
-});
+}
 
-const UNSURE_BELOW = 0.4;
-
-function Words({ words, first }: { words: readonly Word[]; first: number }) {
+function SwapButton({ callId, version }: { callId: string; version: number }) {
   const { t } = useI18n();
-  return words.map((word, offset) => {
-    const index = first + offset;
-    const unsure = word.confidence < UNSURE_BELOW;
-    return (
-      <Fragment key={index}>
-        {offset > 0 && ' '}
-        <span
-          role="button"
-          data-testid="word"
-          data-word={index}
-          data-start-ms={word.start_ms}
-          data-unsure={unsure || undefined}
-          title={unsure ? t.transcript.lowConfidence : undefined}
-          tabIndex={index === 0 ? 0 : -1}
-          className="word"
-        >
-          {word.text.trim()}
-        </span>
-      </Fragment>
-    );
-  });
+  const errorText = useErrorText();
+  const patch = usePatchCall(callId);
+  return (
+    <Button
+      size="sm"
+      icon="swap"
+      busy={patch.isPending}
+      onClick={() =>
+        patch.mutate(
+          { swap_speakers: true, version },
+          { onSuccess: () => toast(t.detail.swapped), onError: (error) => toast(errorText(error), 'bad') },
+        )
+      }
+    >
+      {t.detail.swap}
+    </Button>
+  );
 }

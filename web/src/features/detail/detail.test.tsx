@@ -47,6 +47,8 @@ const detail = {
     language: 'ru',
     model: 'base',
     incomplete: false,
+    version: 0,
+    doubtful: [],
     turns: [
       { index: 0, speaker: 'operator', start_ms: 0, end_ms: 900, text: 'Добрый день', words: [
         { start_ms: 0, end_ms: 400, text: 'Добрый', confidence: 0.9 },

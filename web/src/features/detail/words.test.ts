@@ -9,7 +9,7 @@ const turn = (index: number, words: [number, number, string][]): Turn => ({
   start_ms: words[0]?.[0] ?? 0,
   end_ms: words.at(-1)?.[1] ?? 0,
   text: words.map((word) => word[2]).join(' '),
-  words: words.map(([start_ms, end_ms, text]) => ({ start_ms, end_ms, text, confidence: 1 })),
+  words: words.map(([start_ms, end_ms, text]) => ({ start_ms, end_ms, text, confidence: 1, corrected: false })),
 });
 
 describe('the word being said', () => {
