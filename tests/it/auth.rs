@@ -19,7 +19,11 @@ async fn operations(server: &Server, id: &str) -> Vec<(Method, String)> {
     for (path, item) in document["paths"].as_object().expect("paths") {
         for method in item.as_object().expect("an item").keys() {
             let method = Method::from_bytes(method.to_uppercase().as_bytes()).expect("a method");
-            operations.push((method, path.replace("{id}", id)));
+            let path = path
+                .replace("{id}", id)
+                .replace("{index}", "0")
+                .replace("{version}", "0");
+            operations.push((method, path));
         }
     }
     assert!(operations.len() > 18, "{operations:?}");
@@ -295,8 +299,16 @@ async fn refusals_have_one_form() {
     let unknown = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
     for (method, path) in operations(&server, unknown).await {
         if path.contains(unknown) {
-            let body = (method == Method::PATCH).then(|| json!({"operator": "x"}));
-            let answer = server.send(method.clone(), &path, body).await;
+            let takes = method == Method::PATCH || path.ends_with("/restore");
+            let body = takes.then(|| json!({"operator": "x", "version": 0}));
+            let query = if path.ends_with("/transcript") {
+                "?format=txt"
+            } else {
+                ""
+            };
+            let answer = server
+                .send(method.clone(), &format!("{path}{query}"), body)
+                .await;
             assert_error(&format!("{method} {path}"), &answer, 404, "not_found");
         }
     }

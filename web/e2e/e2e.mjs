@@ -392,6 +392,10 @@ async function narrow() {
       await assertNoOverflow(page, `call, ${tab}`);
     }
     await page.getByTestId('tab-transcript').click();
+    await page.getByTestId('export').click();
+    const box = await page.getByTestId('export-json').boundingBox();
+    assert(box.x >= 0 && box.x + box.width <= 390, `the menu of files reaches from ${box.x} to ${box.x + box.width}`);
+    await page.keyboard.press('Escape');
     const word = page.getByTestId('word').nth(3);
     const start = Number(await word.getAttribute('data-start-ms'));
     await word.click();

@@ -80,7 +80,12 @@ export function RetryDialog({ detail, onClose }: { detail: CallDetail; onClose()
                   </option>
                 ))}
               </select>
-              {missing.length > 0 && <p className="mt-1 text-[0.82rem] text-ink-faint">{t.again.missing(missing.join(', '))}</p>}
+              {missing.length > 0 && (
+                <details className="mt-1 text-[0.82rem] text-ink-faint">
+                  <summary className="rounded">{t.again.others}</summary>
+                  <p className="mt-1">{t.again.missing(missing.join(', '))}</p>
+                </details>
+              )}
             </div>
             <div>
               <label className="label" htmlFor={`${id}-language`}>

@@ -83,8 +83,8 @@ export function Transcript({ detail, transcript, player, query }: Props) {
           <h2 id={titleId} className="text-[1.05rem] font-semibold">
             {t.transcript.title}
           </h2>
-          <div className="flex flex-wrap items-center gap-2">
-            <label className="mr-1 inline-flex cursor-pointer items-center gap-2 text-ink-soft">
+          <div className="flex flex-1 flex-wrap items-center justify-end gap-2">
+            <label className="mr-auto sm:mr-1 inline-flex cursor-pointer items-center gap-2 text-ink-soft">
               <input
                 type="checkbox"
                 className="size-4 accent-accent"
@@ -93,10 +93,12 @@ export function Transcript({ detail, transcript, player, query }: Props) {
               />
               {t.transcript.follow}
             </label>
-            <Button size="sm" icon="clock" data-testid="history" onClick={() => setHistory(true)}>
-              {t.versions.open}
-            </Button>
-            <ExportMenu callId={call.id} />
+            <div className="flex gap-2">
+              <Button size="sm" icon="clock" data-testid="history" onClick={() => setHistory(true)}>
+                {t.versions.open}
+              </Button>
+              <ExportMenu callId={call.id} />
+            </div>
           </div>
         </div>
         <FindBar scrollerRef={scrollerRef} words={plainWords} initial={query} onShow={jumpTo} />

@@ -89,12 +89,33 @@ function VersionRow(props: { callId: string; version: Version; newest: number; o
       </div>
       {edit && edit.before !== edit.after && (
         <p className="mt-1.5 text-[0.9rem]">
-          <del className="text-ink-faint">{edit.before}</del>{' '}
-          {edit.after ? <ins className="no-underline">{edit.after}</ins> : <em>{t.versions.removed}</em>}
+          {edit.after ? <Difference before={edit.before} after={edit.after} /> : (
+            <>
+              <del className="text-ink-faint">{edit.before}</del> <em>{t.versions.removed}</em>
+            </>
+          )}
         </p>
       )}
       {shown && <VersionText callId={callId} version={version.version} />}
     </li>
+  );
+}
+
+/** Two texts in one: what is the same at both ends stands once. */
+function Difference({ before, after }: { before: string; after: string }) {
+  const [old, now] = [before.split(' '), after.split(' ')];
+  let head = 0;
+  while (head < old.length && head < now.length && old[head] === now[head]) head += 1;
+  let tail = 0;
+  while (tail < old.length - head && tail < now.length - head && old.at(-1 - tail) === now.at(-1 - tail)) tail += 1;
+  const gone = old.slice(head, old.length - tail).join(' ');
+  const come = now.slice(head, now.length - tail).join(' ');
+  return (
+    <>
+      {now.slice(0, head).join(' ')} {gone && <del className="text-ink-faint">{gone}</del>}{' '}
+      {come && <ins className="rounded bg-good-soft px-1 text-good no-underline">{come}</ins>}{' '}
+      {tail > 0 && now.slice(-tail).join(' ')}
+    </>
   );
 }
 

@@ -154,10 +154,12 @@ it('offers the transcript as files with the speakers in the language of the page
 it('lists the versions and puts one back', async () => {
   const base = { model: 'base', language: 'ru', edit: null, restored_from: null };
   const edit = { start_ms: 3000, before: 'где', after: '', speaker_changed: false };
+  const reworded = { start_ms: 0, before: 'где мой заказ', after: 'где наш заказ', speaker_changed: false };
   answers['GET /results/X/versions'] = () =>
     Response.json({
       items: [
         { ...base, version: 4, current: true, author: 'olga', made_at: '2026-01-02T03:04:05Z', change: 'edited', edit },
+        { ...base, version: 3, current: false, author: 'olga', made_at: '2026-01-02T03:04:05Z', change: 'edited', edit: reworded },
         { ...base, version: 0, current: false, author: null, made_at: null, change: 'recognized' },
       ],
     });
@@ -168,8 +170,10 @@ it('lists the versions and puts one back', async () => {
   expect(rows[0]).toHaveTextContent('olga');
   expect(rows[0]).toHaveTextContent('реплика удалена');
   expect(within(rows[0] as HTMLElement).queryByTestId('restore')).toBeNull();
-  expect(rows[1]).toHaveTextContent('распознано моделью base');
-  await userEvent.click(within(rows[1] as HTMLElement).getByTestId('restore'));
+  expect(rows[1]).toHaveTextContent('где мой наш заказ');
+  expect([rows[1]?.querySelector('del'), rows[1]?.querySelector('ins')].map((part) => part?.textContent)).toEqual(['мой', 'наш']);
+  expect(rows[2]).toHaveTextContent('распознано моделью base');
+  await userEvent.click(within(rows[2] as HTMLElement).getByTestId('restore'));
   await waitFor(() => expect(screen.queryByTestId('versions')).toBeNull());
   expect(sent.find((one) => one.method === 'POST')?.body).toEqual({ version: 4 });
 });
@@ -187,6 +191,7 @@ it('asks for another model and language', async () => {
   );
   await screen.findByRole('option', { name: 'turbo' });
   expect(screen.queryByRole('option', { name: 'small' })).toBeNull();
+  await userEvent.click(screen.getByText('Нужной модели нет в списке?'));
   expect(screen.getByText(/small/)).toHaveTextContent('call-analytics model pull');
   await userEvent.selectOptions(screen.getByLabelText('Модель'), 'turbo');
   await userEvent.selectOptions(screen.getByLabelText('Язык разговора'), 'казахский');

@@ -182,6 +182,12 @@ function Row({ call, columns, query }: { call: CallView; columns: CriterionPerce
       })}
       <td role="cell" className={`order-2 text-right ${cell}`}>
         {call.status === 'completed' || call.overall_percent != null ? <ScorePill percent={call.overall_percent} /> : <span className="hidden text-ink-faint md:inline">{t.common.dash}</span>}
+        {call.score_stale && (
+          <span className="ml-1 inline-flex align-middle text-fair" title={t.again.staleTranscript}>
+            <Icon name="warning" />
+            <span className="sr-only">{t.again.staleTranscript}</span>
+          </span>
+        )}
       </td>
       <td role="cell" className={`order-6 justify-self-end md:w-36 md:pr-5 ${cell}`}>
         <StatusBadge status={call.status} />
