@@ -263,7 +263,7 @@ run_web() { as_builder npm --prefix web "$@"; }
 
 run_tests() {
     in_clone || die 'the tests need a clone of the project'
-    install_packages chromium espeak-ng ffmpeg iproute2 openssh-client qemu-user shellcheck sox systemd
+    install_packages chromium espeak-ng ffmpeg iproute2 libsox-fmt-base openssh-client qemu-user shellcheck sox systemd
     install_build_packages
     check_tools
     step 'shell scripts' shellcheck "$HERE/install.sh" "$HERE"/tests/e2e/*.sh

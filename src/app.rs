@@ -176,6 +176,7 @@ impl App {
             Arc::clone(&store),
             Arc::clone(&runner),
             config.max_upload_bytes,
+            config.raw.clone(),
         ));
         let parts = Arc::new(Parts {
             config,

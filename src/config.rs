@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use crate::domain::Source;
+use crate::domain::{RawEndings, Source};
 
 /// The file that is read when none is named, where it exists.
 pub const DEFAULT_CONFIG: &str = "/etc/call-analytics/config.toml";
@@ -31,6 +31,8 @@ pub struct Config {
     pub scoring: Scoring,
     /// The doors that recordings come by.
     pub sources: Sources,
+    /// Names that stand for sound without a header.
+    pub raw: RawEndings,
 }
 
 /// What is known of recordings by the door they come by.
@@ -164,6 +166,7 @@ impl Config {
         let mut speech = section(&mut table, "speech", faults);
         let mut scoring = section(&mut table, "scoring", faults);
         let sources = section(&mut table, "sources", faults);
+        let raw = raw_of(section(&mut table, "raw", faults), faults);
         let mut root = Section {
             name: "",
             table,
@@ -277,6 +280,7 @@ impl Config {
             speech,
             scoring: Scoring { scorecard },
             sources,
+            raw,
         }
     }
 
@@ -304,6 +308,24 @@ fn sources_of(mut table: Table, general: OperatorChannel, faults: &mut Vec<Strin
     Sources {
         upload: SourceSettings { operator_channel },
     }
+}
+
+/// The usual endings, with what the section says of them and of others.
+fn raw_of(table: Table, faults: &mut Vec<String>) -> RawEndings {
+    let mut endings = RawEndings::default();
+    for (ending, value) in table {
+        match value.as_str() {
+            Some("off") => endings.set(&ending, None),
+            Some(text) => match text.parse() {
+                Ok(format) => endings.set(&ending, Some(format)),
+                Err(fault) => faults.push(format!("raw.{ending}: {fault}")),
+            },
+            None => faults.push(format!(
+                "raw.{ending}: is a text such as \"mulaw 8000 1\", or \"off\""
+            )),
+        }
+    }
+    endings
 }
 
 /// The languages that Whisper knows.

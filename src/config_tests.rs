@@ -34,6 +34,21 @@ fn environment_wins_over_the_file() {
 }
 
 #[test]
+fn endings_of_sound_without_a_header_are_set_and_checked() {
+    let config = load("[raw]\npcm = \"alaw 8000 2\"\nsln = \"off\"", &[]).expect("valid");
+    let of = |name: &str| config.raw.of(name).map(|format| format.to_string());
+    assert_eq!(of("a.pcm").as_deref(), Some("alaw 8000 2"));
+    assert_eq!(of("a.ulaw").as_deref(), Some("mulaw 8000 1"));
+    assert_eq!(of("a.sln"), None);
+    let faults = load("[raw]\npcm = \"mp3\"\nraw = 8000", &[])
+        .expect_err("invalid")
+        .faults;
+    assert_eq!(faults.len(), 2, "{faults:?}");
+    assert!(faults[0].starts_with("raw.pcm: \"mp3\""), "{faults:?}");
+    assert!(faults[1].starts_with("raw.raw: "), "{faults:?}");
+}
+
+#[test]
 fn every_fault_is_named_at_once() {
     let text = "listen = \"here\"\ncolour = 1\nmax_upload_mb = \"x\"\n[speech]\nlanguage = \"russian\"\nworkers = 0\n[scoring]\nscorecard = \"/nowhere.toml\"";
     let faults = load(text, &[]).expect_err("invalid").faults;

@@ -12,8 +12,9 @@ use super::Common;
 use super::serve::own_executable;
 use crate::app;
 use crate::domain::score::Verdict;
-use crate::domain::{MediaInfo, Score, Speaker, Transcript};
+use crate::domain::{MediaInfo, RawEndings, Score, Speaker, Transcript};
 use crate::export::{self, Format, Names, clock};
+use crate::pipeline::media::Input;
 use crate::pipeline::roles::Known;
 use crate::pipeline::score::Rules;
 use crate::pipeline::stages::{StageError, Tools, Wanted};
@@ -86,6 +87,7 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> anyhow::Result<Exit
         match analyze(
             &tools,
             &mut speech,
+            &config.raw,
             file,
             &work,
             arguments.language.as_deref(),
@@ -115,6 +117,7 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> anyhow::Result<Exit
 fn analyze(
     tools: &Tools,
     speech: &mut SpeechProcess,
+    raw: &RawEndings,
     file: &Path,
     work: &Path,
     language: Option<&str>,
@@ -126,16 +129,18 @@ fn analyze(
     );
     let mut tell = |share: f64| bar.set_position((share * 1000.0) as u64);
     bar.set_message("decode");
-    let decoded = tools.decode(file, work, &KillSwitch::default(), &mut tell)?;
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let input = Input::named(file, &name, raw);
+    let decoded = tools.decode(&input, work, &KillSwitch::default(), &mut tell)?;
     bar.set_message("transcribe");
     let wanted = Wanted {
         model: None,
         language,
     };
-    let recognition = tools.transcribe(file, work, &decoded.media, wanted, speech, &mut tell)?;
+    let recognition = tools.transcribe(&input, work, &decoded.media, wanted, speech, &mut tell)?;
     bar.set_message("diarize");
     let transcript = tools.diarize(
-        file,
+        &input,
         work,
         &decoded.media,
         &recognition,

@@ -5,6 +5,7 @@
 pub mod call;
 pub mod job;
 pub mod metrics;
+pub mod raw;
 pub mod revise;
 pub mod score;
 pub mod scorecard;
@@ -15,6 +16,7 @@ pub mod user;
 pub use call::{Call, CallId, Envelope, MediaInfo, MediaKind, Recording, Source};
 pub use job::{Job, JobError, JobEvent, JobState, Priority, Stage, Status};
 pub use metrics::Metrics;
+pub use raw::{RawCoding, RawEndings, RawFormat};
 pub use score::Score;
 pub use scorecard::Scorecard;
 pub use transcript::{Recognition, Segment, Separation, Span, Speaker, Transcript, Turn, Word};

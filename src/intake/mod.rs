@@ -7,9 +7,9 @@ use jiff::Timestamp;
 
 use crate::config::valid_language;
 use crate::domain::call::Direction;
-use crate::domain::{Call, CallId, Job, Priority, Recording, Source};
+use crate::domain::{Call, CallId, Job, Priority, RawEndings, Recording, Source};
 use crate::pipeline::Runner;
-use crate::pipeline::media::{self, MediaError};
+use crate::pipeline::media::{self, Input, MediaError};
 use crate::store::{Spool, Store, StoreError};
 
 /// Longest operator name in characters.
@@ -68,15 +68,18 @@ pub struct Intake {
     store: Arc<Store>,
     runner: Arc<Runner>,
     max_bytes: u64,
+    raw: RawEndings,
 }
 
 impl Intake {
-    /// `max_bytes` is the largest file taken.
-    pub fn new(store: Arc<Store>, runner: Arc<Runner>, max_bytes: u64) -> Self {
+    /// `max_bytes` is the largest file taken; `raw` says which names stand for
+    /// sound without a header.
+    pub fn new(store: Arc<Store>, runner: Arc<Runner>, max_bytes: u64, raw: RawEndings) -> Self {
         Self {
             store,
             runner,
             max_bytes,
+            raw,
         }
     }
 
@@ -109,7 +112,8 @@ impl Intake {
         if let Some(known) = self.store.call_of_recording(&sha256)? {
             return Ok(Accepted::Known(known));
         }
-        let inspected = media::inspect(spool.path())?;
+        let input = Input::named(spool.path(), &arrival.filename, &self.raw);
+        let inspected = media::inspect(&input)?;
         let size_bytes = spool.size_bytes();
         let now = Timestamp::now();
         let id = CallId::new(ulid::Ulid::generate().to_string())
@@ -117,7 +121,7 @@ impl Intake {
         let recording = Recording {
             sha256: sha256.clone(),
             size_bytes,
-            content_type: inspected.content_type.to_owned(),
+            content_type: inspected.content_type,
             call_id: id.clone(),
             media: None,
         };

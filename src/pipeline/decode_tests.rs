@@ -40,7 +40,8 @@ fn run(bytes: &[u8]) -> Result<Run, MediaError> {
     let dir = tempfile::tempdir().expect("dir");
     let source = dir.path().join("source");
     std::fs::write(&source, bytes).expect("written");
-    let decoded = decode(&source, &dir.path().join("work"), &|| false, &mut |_| {})?;
+    let input = Input::accepted(&source, "");
+    let decoded = decode(&input, &dir.path().join("work"), &|| false, &mut |_| {})?;
     Ok(Run { decoded, dir })
 }
 
@@ -156,12 +157,60 @@ fn what_is_no_recording_is_refused_with_a_reason() {
     );
     assert_eq!(code(&[0u8; 10_000]), "unsupported_type");
     assert_eq!(code(&wav(8_000, 1, &[])), "damaged_file");
-    let mut gsm = wav(8_000, 1, &tone(8_000, 1.0, 440.0));
-    gsm[20] = 0x31;
-    assert_eq!(code(&gsm), "unsupported_codec");
-    let mut no_rate = wav(8_000, 1, &tone(8_000, 1.0, 440.0));
-    no_rate[24..28].fill(0);
-    assert!(["damaged_file", "unsupported_type"].contains(&code(&no_rate)));
+    assert_eq!(code(b"#!AMR\n and what follows"), "unsupported_codec");
+    let with = |at: usize, bytes: &[u8]| {
+        let mut wav = wav(8_000, 1, &tone(8_000, 1.0, 440.0));
+        wav[at..at + bytes.len()].copy_from_slice(bytes);
+        wav
+    };
+    assert_eq!(code(&with(20, &[0x61, 0x01])), "unsupported_codec");
+    for rate_hz in [0u32, 1, 999, 768_001, u32::MAX] {
+        assert_eq!(
+            code(&with(24, &rate_hz.to_le_bytes())),
+            "damaged_file",
+            "{rate_hz} Hz"
+        );
+    }
+    for channels in [0u16, 65, 255, u16::MAX] {
+        assert_eq!(
+            code(&with(22, &channels.to_le_bytes())),
+            "damaged_file",
+            "{channels}"
+        );
+    }
+    for bits in [0u16, 33, 128, u16::MAX] {
+        assert_eq!(
+            code(&with(34, &bits.to_le_bytes())),
+            "damaged_file",
+            "{bits} bits"
+        );
+    }
+}
+
+#[test]
+fn lengths_that_a_header_gets_wrong_do_not_matter() {
+    let whole = wav(8_000, 1, &tone(8_000, 2.0, 440.0));
+    for (riff, data) in [
+        (0u32, 0u32),
+        (u32::MAX, u32::MAX),
+        (100, 1_000_000),
+        (0, 1_600),
+    ] {
+        let mut wav = whole.clone();
+        wav[4..8].copy_from_slice(&riff.to_le_bytes());
+        wav[40..44].copy_from_slice(&data.to_le_bytes());
+        let run = run(&wav).expect("decoded");
+        assert_eq!(run.decoded.media.duration_ms, 2_000, "{riff} {data}");
+    }
+}
+
+#[test]
+fn a_chunk_after_the_sound_is_no_sound() {
+    let mut wav = wav(8_000, 1, &tone(8_000, 1.0, 440.0));
+    wav.extend(b"LIST");
+    wav.extend(8_000u32.to_le_bytes());
+    wav.extend([0x7f; 8_000]);
+    assert_eq!(run(&wav).expect("decoded").decoded.media.duration_ms, 1_000);
 }
 
 #[test]
@@ -187,7 +236,29 @@ fn a_decoding_can_be_stopped() {
         asked.set(asked.get() + 1);
         asked.get() > 3
     };
-    let result = decode(&source, &dir.path().join("work"), &stopped, &mut |_| {});
+    let input = Input::accepted(&source, "");
+    let result = decode(&input, &dir.path().join("work"), &stopped, &mut |_| {});
     assert!(matches!(result, Err(MediaError::Stopped)));
     assert_eq!(asked.get(), 4);
+}
+
+#[test]
+fn samples_that_are_no_numbers_are_silence() {
+    let mut bytes = wav(8_000, 1, &[]);
+    bytes[20] = 3;
+    bytes[34] = 32;
+    for n in 0..16_000 {
+        let sample = [
+            0.1,
+            f32::NAN,
+            f32::INFINITY,
+            f32::NEG_INFINITY,
+            f32::MAX,
+            1e30,
+        ][n % 6];
+        bytes.extend(sample.to_le_bytes());
+    }
+    let run = run(&bytes).expect("decoded");
+    assert_eq!(run.decoded.media.duration_ms, 2_000);
+    assert!(run.samples(0).iter().any(|sample| *sample != 0));
 }

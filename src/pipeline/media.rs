@@ -1,19 +1,16 @@
-//! What a file is, found from its bytes and never from its name. Called by
-//! intake before a file is accepted and by the decode stage.
+//! What a file is, found from its bytes; its name counts only for sound without
+//! a header. Called by intake before a file is accepted; the decode stage and
+//! `analyze` name their input with [`Input`].
 
-use std::fs::File;
-use std::io::{Read, Seek};
-use std::path::Path;
+use std::panic::AssertUnwindSafe;
+use std::path::{Path, PathBuf};
 
-use symphonia::core::codecs::CodecParameters;
-use symphonia::core::codecs::audio::AudioDecoder;
-use symphonia::core::errors::Error as SymphoniaError;
-use symphonia::core::formats::probe::Hint;
-use symphonia::core::formats::{FormatOptions, FormatReader, TrackType};
-use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
-use symphonia::core::meta::MetadataOptions;
+use super::formats;
+use crate::domain::raw::ambiguous_ending;
+use crate::domain::{MediaKind, RawEndings, RawFormat};
 
-use crate::domain::MediaKind;
+/// Longest recording in hours.
+pub const MAX_HOURS: u64 = 24;
 
 /// Why a file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -23,9 +20,17 @@ pub enum MediaError {
     Empty,
     /// It is no audio or video format that is known.
     #[error(
-        "The file is not an audio or video recording that can be read. Send mp3, wav, m4a, mp4, flac, ogg (Vorbis), mkv or webm."
+        "The file is not an audio or video recording that can be read. Send mp3, wav, m4a, mp4, flac, ogg or opus, gsm, mkv or webm."
     )]
     UnsupportedType,
+    /// The format is known, and that it cannot be read.
+    #[error("{0} files cannot be read. Convert the recording to mp3 or wav and send it again.")]
+    UnsupportedFormat(&'static str),
+    /// Sound without a header whose coding only the configuration can tell.
+    #[error(
+        "A .{0} file has no header that tells how it is coded. Ask the administrator to name the coding of .{0} files in section [raw] of the configuration, or send a wav file."
+    )]
+    UnknownRaw(String),
     /// The container is known, but not the codec in it.
     #[error(
         "The sound in this {container} file is coded in a way that cannot be read ({codec}). Convert it to mp3 or wav and send it again."
@@ -36,12 +41,25 @@ pub enum MediaError {
         /// What is known of the codec.
         codec: String,
     },
+    /// High-efficiency AAC, of which only a part could be decoded.
+    #[error(
+        "The sound is coded as HE-AAC (AAC+), which cannot be read. Convert it to AAC-LC, mp3 or wav and send it again."
+    )]
+    HeAac,
     /// A video without sound.
     #[error("The file has no sound track.")]
     NoAudioTrack,
+    /// An mp4 file whose index was never written.
+    #[error(
+        "The file is cut off: its recorder or its transfer did not finish it, and without the index at its end no sound can be found. Send the whole file."
+    )]
+    Unfinished,
     /// Nothing in it could be decoded.
     #[error("The file is damaged: no sound could be read from it ({0}). Send it again.")]
     Damaged(String),
+    /// It plays for longer than [`MAX_HOURS`].
+    #[error("The recording is longer than {MAX_HOURS} hours: cut it and send the parts.")]
+    TooLong,
     /// The work was stopped on purpose.
     #[error("The work on the recording was stopped.")]
     Stopped,
@@ -56,115 +74,60 @@ impl MediaError {
         match self {
             MediaError::Empty => "empty_file",
             MediaError::UnsupportedType => "unsupported_type",
-            MediaError::UnsupportedCodec { .. } => "unsupported_codec",
+            MediaError::UnknownRaw(_) => "unknown_raw",
+            MediaError::UnsupportedFormat(_) | MediaError::UnsupportedCodec { .. } => {
+                "unsupported_codec"
+            }
+            MediaError::HeAac => "he_aac",
             MediaError::NoAudioTrack => "no_audio_track",
+            MediaError::Unfinished => "unfinished_file",
             MediaError::Damaged(_) => "damaged_file",
+            MediaError::TooLong => "too_long",
             MediaError::Stopped => "stopped",
             MediaError::Io(_) => "io",
         }
     }
 }
 
-/// An opened recording: its format and the decoder of its sound track.
-pub(super) struct Opened {
-    pub(super) format: Box<dyn FormatReader>,
-    pub(super) decoder: Box<dyn AudioDecoder>,
-    pub(super) track_id: u32,
-    /// Playable frames, where the container tells.
-    pub(super) frames: Option<u64>,
-    pub(super) sample_rate_hz: Option<u32>,
-    pub(super) container: &'static str,
-    pub(super) codec: &'static str,
-    has_video: bool,
+/// A recording to be read: where it is, and how it is coded where its bytes do
+/// not tell.
+#[derive(Debug, Clone)]
+pub struct Input {
+    path: PathBuf,
+    raw: Option<RawFormat>,
+    ambiguous_ending: Option<String>,
 }
 
-/// Opens the file and its default sound track.
-pub(super) fn open(path: &Path) -> Result<Opened, MediaError> {
-    let mut file = File::open(path)?;
-    if file.metadata()?.len() == 0 {
-        return Err(MediaError::Empty);
+impl Input {
+    /// A file with its sender's name for it.
+    pub fn named(path: &Path, filename: &str, endings: &RawEndings) -> Self {
+        Self {
+            path: path.to_owned(),
+            raw: endings.of(filename),
+            ambiguous_ending: ambiguous_ending(filename),
+        }
     }
-    let mut head = [0u8; 12];
-    let known = match file.read_exact(&mut head) {
-        Ok(()) => known_container(&head),
-        Err(_) => None,
-    };
-    file.rewind()?;
-    let stream = MediaSourceStream::new(Box::new(file), MediaSourceStreamOptions::default());
-    let format = symphonia::default::get_probe()
-        .probe(
-            &Hint::new(),
-            stream,
-            FormatOptions::default(),
-            MetadataOptions::default(),
-        )
-        .map_err(|error| match (error, known) {
-            (SymphoniaError::IoError(error), _)
-                if error.kind() != std::io::ErrorKind::UnexpectedEof =>
-            {
-                MediaError::Io(error)
-            }
-            (_, None) => MediaError::UnsupportedType,
-            // The wav reader looks at the codec, the others only miss parts of the file here.
-            (SymphoniaError::Unsupported(what), Some("wav")) => MediaError::UnsupportedCodec {
-                container: "wav".to_owned(),
-                codec: what.to_owned(),
-            },
-            (error, Some(_)) => MediaError::Damaged(error.to_string()),
-        })?;
-    let container = format.format_info().short_name;
-    let has_video = format
-        .tracks()
-        .iter()
-        .any(|track| matches!(track.codec_params, Some(CodecParameters::Video(_))));
-    let track = format
-        .first_track_known_codec(TrackType::Audio)
-        .or_else(|| format.default_track(TrackType::Audio))
-        .ok_or_else(|| {
-            if has_video {
-                MediaError::NoAudioTrack
-            } else {
-                MediaError::UnsupportedCodec {
-                    container: container.to_owned(),
-                    codec: "unknown codec".to_owned(),
-                }
-            }
-        })?;
-    let unsupported = |what: String| MediaError::UnsupportedCodec {
-        container: container.to_owned(),
-        codec: what,
-    };
-    let Some(CodecParameters::Audio(params)) = &track.codec_params else {
-        return Err(unsupported("unknown codec".to_owned()));
-    };
-    let codec = symphonia::default::get_codecs()
-        .get_audio_decoder(params.codec)
-        .map(|registered| registered.codec.info.short_name)
-        .ok_or_else(|| unsupported(format!("codec {}", params.codec)))?;
-    let decoder = symphonia::default::get_codecs()
-        .make_audio_decoder(params, &Default::default())
-        .map_err(|error| unsupported(format!("{codec}: {error}")))?;
-    Ok(Opened {
-        track_id: track.id,
-        frames: track.num_frames,
-        sample_rate_hz: params.sample_rate,
-        container,
-        codec,
-        has_video,
-        decoder,
-        format,
-    })
-}
 
-/// The container a file says it is, where its first bytes say so.
-fn known_container(head: &[u8; 12]) -> Option<&'static str> {
-    match head {
-        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'A', b'V', b'E'] => Some("wav"),
-        [_, _, _, _, b'f', b't', b'y', b'p', ..] => Some("mp4"),
-        [b'O', b'g', b'g', b'S', ..] => Some("ogg"),
-        [0x1a, 0x45, 0xdf, 0xa3, ..] => Some("mkv"),
-        [b'f', b'L', b'a', b'C', ..] => Some("flac"),
-        _ => None,
+    /// A file that was accepted, with the content type that [`inspect`] found.
+    pub fn accepted(path: &Path, content_type: &str) -> Self {
+        Self {
+            path: path.to_owned(),
+            raw: RawFormat::from_content_type(content_type),
+            ambiguous_ending: None,
+        }
+    }
+
+    /// Where the bytes are.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn raw(&self) -> Option<RawFormat> {
+        self.raw
+    }
+
+    pub(super) fn ambiguous_ending(&self) -> Option<&str> {
+        self.ambiguous_ending.as_deref()
     }
 }
 
@@ -172,30 +135,50 @@ fn known_container(head: &[u8; 12]) -> Option<&'static str> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inspected {
     /// Content type, for example `audio/mpeg`.
-    pub content_type: &'static str,
+    pub content_type: String,
     /// Sound or video.
     pub kind: MediaKind,
 }
 
 /// Reads the head of the file; refuses what the decode stage could not use.
-pub fn inspect(path: &Path) -> Result<Inspected, MediaError> {
-    let opened = open(path)?;
-    let kind = if opened.has_video {
-        MediaKind::Video
-    } else {
-        MediaKind::Audio
-    };
-    let content_type = match (opened.container, kind) {
-        ("mp3" | "mp2" | "mp1" | "mpa", _) => "audio/mpeg",
-        ("wave", _) => "audio/wav",
-        ("isomp4", MediaKind::Video) => "video/mp4",
-        ("isomp4", MediaKind::Audio) => "audio/mp4",
-        ("matroska" | "mkv", MediaKind::Video) => "video/webm",
-        ("matroska" | "mkv", MediaKind::Audio) => "audio/webm",
-        ("flac", _) => "audio/flac",
-        ("ogg", _) => "audio/ogg",
-        ("aac" | "adts", _) => "audio/aac",
-        _ => "application/octet-stream",
-    };
-    Ok(Inspected { content_type, kind })
+pub fn inspect(input: &Input) -> Result<Inspected, MediaError> {
+    guarded(|| {
+        let opened = formats::open(input)?;
+        let kind = if opened.has_video {
+            MediaKind::Video
+        } else {
+            MediaKind::Audio
+        };
+        let content_type = match (opened.container, kind) {
+            ("mp3" | "mp2" | "mp1" | "mpa", _) => "audio/mpeg",
+            ("wave", _) => "audio/wav",
+            ("gsm", _) => "audio/x-gsm",
+            ("isomp4", MediaKind::Video) => "video/mp4",
+            ("isomp4", MediaKind::Audio) => "audio/mp4",
+            ("matroska" | "mkv", MediaKind::Video) => "video/webm",
+            ("matroska" | "mkv", MediaKind::Audio) => "audio/webm",
+            ("flac", _) => "audio/flac",
+            ("ogg", _) => "audio/ogg",
+            ("aac" | "adts", _) => "audio/aac",
+            _ => "application/octet-stream",
+        };
+        Ok(Inspected {
+            content_type: match input.raw().filter(|_| opened.raw) {
+                Some(format) => format.content_type(),
+                None => content_type.to_owned(),
+            },
+            kind,
+        })
+    })
+}
+
+/// Runs what reads a recording. A panic in one of the decoders is a fault of
+/// the recording: the same bytes would bring it about again.
+pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T, MediaError>) -> Result<T, MediaError> {
+    std::panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        tracing::error!("a decoder panicked; the recording is refused as damaged");
+        Err(MediaError::Damaged(
+            "the decoder of this format failed on it".to_owned(),
+        ))
+    })
 }

@@ -4,11 +4,13 @@
 
 pub mod decode;
 mod diarize;
+mod formats;
+mod lanes;
 pub mod media;
+mod revise;
 pub mod roles;
 pub mod runner;
 pub mod score;
-mod revise;
 pub mod stages;
 
 pub use runner::{Runner, Workers};

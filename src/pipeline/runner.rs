@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+use super::media::Input;
 use super::stages::{StageError, Tools, Wanted};
 use crate::domain::{CallId, Job, JobError, JobState, Stage};
 use crate::events::{Event, Events};
@@ -311,7 +312,12 @@ impl Runner {
             // Cancelled between the claim and now, when there was nothing to kill yet.
             return Err(SpeechError::Stopped.into());
         }
-        let source = self.store.blobs().path(&entry.call.sha256);
+        let path = self.store.blobs().path(&entry.call.sha256);
+        let content_type = self
+            .store
+            .recording(&entry.call.sha256)?
+            .map_or_else(String::new, |recording| recording.content_type);
+        let source = Input::accepted(&path, &content_type);
         let work = self.store.blobs().work_dir(id, job.run);
         let mut last_told = Instant::now();
         let mut progress = |share: f64| {

@@ -10,7 +10,7 @@ use crate::speech::process::{KillSwitch, SpeechError, SpeechProcess};
 use crate::speech::protocol::{Answer, Diarize, Request, Transcribe, Voice};
 
 use super::decode::{self, Decoded};
-use super::media::MediaError;
+use super::media::{Input, MediaError};
 use super::roles::Known;
 use super::score::{self, Rules};
 
@@ -92,7 +92,7 @@ impl Tools {
     /// Decodes `source` into `work`.
     pub fn decode(
         &self,
-        source: &Path,
+        source: &Input,
         work: &Path,
         kill: &KillSwitch,
         progress: &mut dyn FnMut(f64),
@@ -108,7 +108,7 @@ impl Tools {
     /// Recognizes what was decoded into `work`; decodes again when the samples are gone.
     pub fn transcribe(
         &self,
-        source: &Path,
+        source: &Input,
         work: &Path,
         media: &MediaInfo,
         wanted: Wanted<'_>,
@@ -138,7 +138,7 @@ impl Tools {
     #[allow(clippy::too_many_arguments)]
     pub fn diarize(
         &self,
-        source: &Path,
+        source: &Input,
         work: &Path,
         media: &MediaInfo,
         recognition: &Recognition,
@@ -196,7 +196,7 @@ fn voices(answer: Result<Answer, SpeechError>) -> Result<Vec<Voice>, StageError>
 }
 
 fn samples(
-    source: &Path,
+    source: &Input,
     work: &Path,
     media: &MediaInfo,
     speech: &SpeechProcess,

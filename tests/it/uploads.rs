@@ -22,16 +22,16 @@ async fn a_bad_file_does_not_spoil_the_others() {
         "mute.mp4",
         "-f lavfi -i testsrc=size=64x64:rate=5:duration=1 -c:v libx264 -pix_fmt yuv420p",
     );
-    let opus = ffmpeg(
-        "opus.ogg",
-        "-ss 1 -t 3 -i {call} -map_metadata -1 -c:a libopus",
+    let wma = ffmpeg(
+        "call.wma",
+        "-ss 1 -t 3 -i {call} -map_metadata -1 -c:a wmav2",
     );
     let files = vec![
         file("first.wav", scripted_call(1)),
         file("notes.txt", "Не запись".repeat(500).into_bytes()),
         file("empty.mp3", Vec::new()),
         file("mute.mp4", bytes(&mute)),
-        file("opus.ogg", bytes(&opus)),
+        file("call.wma", bytes(&wma)),
         file("huge.wav", vec![0; (1 << 20) + 1]),
         file("again.wav", scripted_call(1)),
         file("last.wav", scripted_call(2)),

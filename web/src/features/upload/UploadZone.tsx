@@ -41,7 +41,7 @@ export function UploadZone() {
           data-testid="upload-input"
           type="file"
           multiple
-          accept="audio/*,video/*,.mp3,.wav,.ogg,.opus,.oga,.flac,.m4a,.aac,.wma,.amr,.mp4,.mkv,.webm,.mov,.avi,.aiff"
+          accept="audio/*,video/*,.mp3,.wav,.ogg,.opus,.oga,.flac,.m4a,.aac,.mp4,.mkv,.mka,.webm,.mov,.gsm,.g722,.ulaw,.ul,.alaw,.al,.sln,.sln16,.raw,.pcm"
           className="sr-only"
           aria-label={t.upload.title}
           onChange={(event) => {
