@@ -67,7 +67,7 @@ pub struct Speech {
     pub language: String,
     /// Recordings worked on at the same time.
     pub workers: usize,
-    /// Threads of one worker.
+    /// Threads of a worker that works alone; several at once share them.
     pub threads: usize,
     /// Which channel of a stereo call is the operator's.
     pub operator_channel: OperatorChannel,
@@ -219,10 +219,8 @@ impl Config {
                 "is the code of a language that Whisper knows, such as \"ru\", or \"auto\"",
             );
         }
-        // One thread a worker: two threads of one worker wait for each other in a
-        // loop and collapse (tenfold) when anything else runs on the machine.
         let workers: usize = section.take("workers", cores.clamp(1, 4));
-        let threads: usize = section.take("threads", 1);
+        let threads: usize = section.take("threads", cores.clamp(1, 4));
         for (key, value) in [("workers", workers), ("threads", threads)] {
             if !(1..=256).contains(&value) {
                 section.fault(key, "is from 1 to 256");

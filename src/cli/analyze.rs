@@ -77,6 +77,7 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> anyhow::Result<Exit
         speech: config.speech,
     };
     let mut speech = SpeechProcess::new(own_executable()?, KillSwitch::default());
+    speech.use_threads(tools.speech.threads);
     let work = std::env::temp_dir().join(format!("call-analytics-{}", std::process::id()));
     let names = match arguments.names {
         NamesArgument::Ru => Names::Ru,

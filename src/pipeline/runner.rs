@@ -319,6 +319,9 @@ impl Runner {
             .map_or_else(String::new, |recording| recording.content_type);
         let source = Input::accepted(&path, &content_type);
         let work = self.store.blobs().work_dir(id, job.run);
+        // Alone it may have all threads; the more calls at once, the fewer for each.
+        let at_once = self.lock().running.len().max(1);
+        speech.use_threads(self.tools.speech.threads / at_once);
         let mut last_told = Instant::now();
         let mut progress = |share: f64| {
             let share = share.clamp(0.0, 1.0);

@@ -123,7 +123,7 @@ impl Tools {
             model: model.path,
             model_name: model.name,
             language: wanted.language.unwrap_or(&self.speech.language).to_owned(),
-            threads: self.speech.threads,
+            threads: speech.threads(),
             vocabulary: self.speech.vocabulary.clone(),
             prompt: self.speech.prompt.clone(),
         });
@@ -155,6 +155,7 @@ impl Tools {
                 let request = Request::Diarize(Diarize {
                     channel,
                     speech: only.speech.clone(),
+                    threads: speech.threads(),
                 });
                 voices(speech.ask(&request, progress))?
             }

@@ -5,11 +5,15 @@
 
 pub mod cpu;
 pub mod diarize;
+mod engine;
+mod judge;
 pub mod model;
 mod pcm;
 pub mod process;
 pub mod protocol;
 mod recognize;
+mod recognizer;
+mod timing;
 mod whisper;
 mod windows;
 pub mod worker;

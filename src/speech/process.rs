@@ -80,6 +80,7 @@ impl KillSwitch {
 pub struct SpeechProcess {
     executable: PathBuf,
     kill: KillSwitch,
+    threads: usize,
     pipes: Option<Pipes>,
     tail: Arc<Mutex<VecDeque<String>>>,
     /// Reads the child's log until the child is gone.
@@ -97,10 +98,21 @@ impl SpeechProcess {
         Self {
             executable,
             kill,
+            threads: 1,
             pipes: None,
             tail: Arc::default(),
             log_reader: None,
         }
+    }
+
+    /// Sets how many threads the next answers may be computed with.
+    pub fn use_threads(&mut self, threads: usize) {
+        self.threads = threads.max(1);
+    }
+
+    /// Threads to compute the next answer with.
+    pub fn threads(&self) -> usize {
+        self.threads
     }
 
     /// Asks and waits for the answer; `progress` is told the share done.

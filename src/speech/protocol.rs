@@ -47,6 +47,13 @@ pub struct Diarize {
     pub channel: PathBuf,
     /// Where somebody speaks.
     pub speech: Vec<Span>,
+    /// Threads to compute with.
+    #[serde(default = "one")]
+    pub threads: usize,
+}
+
+fn one() -> usize {
+    1
 }
 
 /// What the child says.

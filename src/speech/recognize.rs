@@ -1,33 +1,38 @@
-//! Recognizes a recording: voice activity, windows, whisper, and the safeguards
-//! against invented text. Called by the worker in the child process.
+//! Recognizes a recording: voice activity, windows, the model, and the
+//! safeguards against invented and against missing text. Called by the worker in
+//! the child process.
 
-use std::io::Write;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
 
 use super::diarize::{RegionParams, Vad, regions};
+use super::judge::{self, Verdict};
 use super::pcm::{Pcm, SAMPLE_RATE};
 use super::protocol::Transcribe;
-use super::whisper::{Decoding, Whisper, WindowSegment, WindowWord};
-use super::windows::{Window, pack};
-use crate::domain::transcript::{ChannelRecognition, Recognition, Segment, Span, Word};
+use super::recognizer::{Manner, Recognizer, RecognizerFault, WindowSegment};
+use super::timing;
+use super::windows::{MAX_GAP_MS, Window, pack};
+use crate::domain::transcript::{ChannelRecognition, Recognition, Span, Word};
 
 /// Longest window in milliseconds of audio.
 const MAX_WINDOW_MS: u64 = 26_000;
-/// Silence kept between two stretches of speech in a window.
-const MAX_GAP_MS: u64 = 800;
-/// Beam of the first decoding.
+/// Hypotheses followed.
 const BEAM: usize = 5;
-/// Encoder positions beyond the window's end, in milliseconds.
-const CONTEXT_MARGIN_MS: u64 = 1_500;
-/// whisper.cpp wants at least a second of samples.
-const MIN_SAMPLES: usize = 17_600;
-/// Text that zlib shrinks more than this repeats itself (the measure of OpenAI's Whisper).
-const MAX_COMPRESSION: f64 = 2.4;
-/// Below this mean log-probability a segment is doubtful (the measure of OpenAI's Whisper).
-const MIN_LOG_PROBABILITY: f32 = -1.0;
-/// Above this probability of no speech a doubtful segment is dropped.
-const NO_SPEECH: f32 = 0.6;
-/// Pauses longer than this divide a segment.
-const SEGMENT_PAUSE_MS: u64 = 1_000;
+/// Silence that the model sees after a window, in milliseconds.
+const MARGIN_MS: u64 = 1_500;
+/// The same for another attempt, which shall see something else.
+const SECOND_MARGIN_MS: u64 = 4_000;
+/// Longest window of another attempt.
+const SECOND_WINDOW_MS: u64 = 12_000;
+/// What is added to speech that no word accounts for, on both sides.
+const AROUND_MS: u64 = 300;
+/// Text found only there must be this likely (mean log-probability) …
+const FOUND_LOG_PROBABILITY: f32 = -0.7;
+/// … and the model must not take it for silence.
+const FOUND_NO_SPEECH: f32 = 0.5;
+/// Windows that are asked for their language.
+const LANGUAGE_WINDOWS: usize = 3;
 /// Stretches of speech are bounded generously: a word cut off is a word lost.
 const SPEECH: RegionParams = RegionParams {
     begin: 0.5,
@@ -36,12 +41,10 @@ const SPEECH: RegionParams = RegionParams {
     shortest_ms: 120,
     margin_ms: 150,
 };
-/// Share of a sentence's time that may reach over a join by mistake.
-const EDGE: f64 = 0.4;
-/// As much of a sentence may reach over a join by mistake, however short it is.
-const TIMING_ERROR_MS: u64 = 150;
 /// Samples given to voice activity at once: a minute.
 const VAD_CHUNK: u64 = 60 * SAMPLE_RATE;
+/// Share of the work that the first attempt is.
+const FIRST_SHARE: f64 = 0.9;
 
 /// Why recognition failed; the text says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -51,63 +54,322 @@ pub(super) enum RecognizeFault {
     #[error("voice activity failed: {0}")]
     Vad(String),
     #[error(transparent)]
-    Whisper(#[from] super::whisper::WhisperFault),
+    Recognizer(#[from] RecognizerFault),
 }
+
+/// A window of a channel.
+#[derive(Clone)]
+struct Task {
+    channel: usize,
+    window: Window,
+}
+
+/// What was heard in a window.
+type Heard = Vec<WindowSegment>;
 
 /// Recognizes all channels; `progress` is told the share done.
 pub(super) fn recognize(
-    whisper: &mut Whisper,
+    recognizer: &Recognizer,
     request: &Transcribe,
     progress: &mut dyn FnMut(f64),
 ) -> Result<Recognition, RecognizeFault> {
-    let mut inputs = Vec::new();
-    for path in &request.channels {
-        let mut pcm = Pcm::open(path)?;
-        let speech = speech_regions(&mut pcm)?;
-        let windows = pack(&speech, MAX_WINDOW_MS, MAX_GAP_MS);
-        inputs.push((pcm, speech, windows));
+    let mut speech = Vec::new();
+    let mut tasks = Vec::new();
+    for (channel, path) in request.channels.iter().enumerate() {
+        let regions = speech_regions(&mut Pcm::open(path)?)?;
+        let windows = pack(&regions, MAX_WINDOW_MS, MAX_GAP_MS);
+        tasks.extend(windows.into_iter().map(|window| Task { channel, window }));
+        speech.push(regions);
     }
-    let total_ms: u64 = inputs
+    let language = match request.language.as_str() {
+        "auto" => language(recognizer, request, &tasks)?,
+        fixed => fixed.to_owned(),
+    };
+    let prompt = prompt(request);
+    let mut work = Work {
+        recognizer,
+        request,
+        speech: &speech,
+        words: vec![Vec::new(); request.channels.len()],
+    };
+    let mut manner = Manner {
+        language: &language,
+        beam: BEAM,
+        prompt: &prompt,
+        margin_ms: MARGIN_MS,
+    };
+    let again = work.first(tasks, &manner, &mut |share| progress(share * FIRST_SHARE))?;
+    manner.margin_ms = SECOND_MARGIN_MS;
+    // The prompt may have been what the model repeated.
+    manner.prompt = "";
+    work.again(again, &manner)?;
+    let doubtful = work.look_for_missing(&manner)?;
+    progress(1.0);
+
+    let channels = speech
         .iter()
-        .flat_map(|(_, _, windows)| windows.iter().map(Window::length_ms))
-        .sum();
-    let mut language = (request.language != "auto").then(|| request.language.clone());
-    let mut done_ms = 0;
-    let mut channels = Vec::new();
-    for (mut pcm, speech, windows) in inputs {
-        let mut segments = Vec::new();
-        for window in windows {
-            let samples = read_window(&mut pcm, &window)?;
-            let language = match &mut language {
-                Some(language) => language,
-                // The first speech decides, never a ring tone: silence is not in a window.
-                none => none.insert(whisper.detect_language(&samples, request.threads)?),
-            };
-            let found = recognize_window(whisper, &samples, &window, language, request.threads)?;
-            segments.extend(
-                found
-                    .into_iter()
-                    .flat_map(|segment| to_source(&segment, &window)),
-            );
-            done_ms += window.length_ms();
-            progress(done_ms as f64 / total_ms.max(1) as f64);
-        }
-        channels.push(ChannelRecognition {
+        .zip(work.words)
+        .zip(doubtful)
+        .map(|((speech, words), doubtful)| ChannelRecognition {
             // Without a word the voice activity was a noise.
-            speech: if segments.is_empty() {
+            speech: if words.is_empty() {
                 Vec::new()
             } else {
-                speech
+                speech.clone()
             },
-            segments,
-            doubtful: Vec::new(),
-        });
-    }
+            doubtful: if words.is_empty() {
+                Vec::new()
+            } else {
+                doubtful
+            },
+            segments: timing::segments(words),
+        })
+        .collect();
     Ok(Recognition {
-        language: language.unwrap_or_else(|| "ru".to_owned()),
+        language,
         model: request.model_name.clone(),
         channels,
     })
+}
+
+/// What the model is told before every window.
+fn prompt(request: &Transcribe) -> String {
+    let mut prompt = request.vocabulary.join(", ");
+    if !prompt.is_empty() {
+        prompt.push_str(". ");
+    }
+    prompt.push_str(request.prompt.trim());
+    prompt.trim().to_owned()
+}
+
+/// The language that most of the longest windows are in. A window holds speech,
+/// so a ring tone has no say.
+fn language(
+    recognizer: &Recognizer,
+    request: &Transcribe,
+    tasks: &[Task],
+) -> Result<String, RecognizeFault> {
+    let mut longest: Vec<&Task> = tasks.iter().collect();
+    longest.sort_by_key(|task| std::cmp::Reverse(task.window.length_ms()));
+    let mut votes: Vec<(String, usize)> = Vec::new();
+    for task in longest.into_iter().take(LANGUAGE_WINDOWS) {
+        let samples = read_window(&request.channels[task.channel], &task.window)?;
+        let heard = recognizer.detect_language(&samples)?;
+        match votes.iter_mut().find(|(language, _)| *language == heard) {
+            Some((_, votes)) => *votes += 1,
+            None => votes.push((heard, 1)),
+        }
+    }
+    // Of equals the one of the longest window comes first.
+    votes.sort_by_key(|(_, votes)| std::cmp::Reverse(*votes));
+    Ok(votes
+        .into_iter()
+        .next()
+        .map_or_else(|| "ru".to_owned(), |(language, _)| language))
+}
+
+/// Recognition under way.
+struct Work<'a> {
+    recognizer: &'a Recognizer,
+    request: &'a Transcribe,
+    speech: &'a [Vec<Span>],
+    /// What is believed so far, for each channel.
+    words: Vec<Vec<Word>>,
+}
+
+impl Work<'_> {
+    /// Recognizes everything; returns what has to be tried again.
+    fn first(
+        &mut self,
+        tasks: Vec<Task>,
+        manner: &Manner,
+        progress: &mut dyn FnMut(f64),
+    ) -> Result<Vec<Task>, RecognizeFault> {
+        let mut again = Vec::new();
+        for (task, heard) in self.run(tasks, manner, progress)? {
+            let length = task.window.length_ms();
+            let verdicts: Vec<Verdict> = heard
+                .iter()
+                .map(|part| judge::judge(part, length))
+                .collect();
+            if verdicts.contains(&Verdict::TryAgain) {
+                again.push(task);
+                continue;
+            }
+            for (part, verdict) in heard.into_iter().zip(verdicts) {
+                if verdict == Verdict::Keep {
+                    self.keep(part, &task);
+                }
+            }
+        }
+        Ok(again)
+    }
+
+    /// Tries windows again in shorter pieces and believes what is credible.
+    fn again(&mut self, tasks: Vec<Task>, manner: &Manner) -> Result<(), RecognizeFault> {
+        let pieces = tasks
+            .iter()
+            .flat_map(|task| {
+                let sources: Vec<Span> = task.window.sources().collect();
+                pack(&sources, SECOND_WINDOW_MS, MAX_GAP_MS)
+                    .into_iter()
+                    .map(|window| Task {
+                        channel: task.channel,
+                        window,
+                    })
+            })
+            .collect();
+        for (task, heard) in self.run(pieces, manner, &mut |_| ())? {
+            for part in heard {
+                if judge::credible(&part, task.window.length_ms()) {
+                    self.keep(part, &task);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Listens again where somebody speaks and no word was found; returns for each
+    /// channel where there still is none.
+    fn look_for_missing(&mut self, manner: &Manner) -> Result<Vec<Vec<Span>>, RecognizeFault> {
+        for words in &mut self.words {
+            words.sort_by_key(|word| word.start_ms);
+        }
+        let mut tasks = Vec::new();
+        for (channel, (speech, words)) in self.speech.iter().zip(&self.words).enumerate() {
+            // Without a single word nobody speaks: the voice activity was a noise.
+            if words.is_empty() {
+                continue;
+            }
+            for gap in timing::uncovered(speech, words) {
+                let around = Span {
+                    start_ms: gap.start_ms.saturating_sub(AROUND_MS),
+                    end_ms: gap.end_ms + AROUND_MS,
+                };
+                tasks.extend(
+                    pack(&[around], SECOND_WINDOW_MS, MAX_GAP_MS)
+                        .into_iter()
+                        .map(|window| Task { channel, window }),
+                );
+            }
+        }
+        for (task, heard) in self.run(tasks, manner, &mut |_| ())? {
+            for part in heard {
+                let likely = part.log_probability > FOUND_LOG_PROBABILITY
+                    && part.no_speech < FOUND_NO_SPEECH;
+                if likely && judge::judge(&part, task.window.length_ms()) == Verdict::Keep {
+                    self.fill(part, &task);
+                }
+            }
+        }
+        Ok(self
+            .speech
+            .iter()
+            .zip(&self.words)
+            .map(|(speech, words)| timing::uncovered(speech, words))
+            .collect())
+    }
+
+    fn keep(&mut self, mut part: WindowSegment, task: &Task) {
+        judge::drop_unspoken(&mut part.words);
+        let words = timing::to_source(
+            &part,
+            &task.window,
+            &self.speech[task.channel],
+            SPEECH.margin_ms,
+        );
+        self.words[task.channel].extend(words);
+    }
+
+    /// Keeps only words where none was.
+    fn fill(&mut self, mut part: WindowSegment, task: &Task) {
+        judge::drop_unspoken(&mut part.words);
+        let found = timing::to_source(
+            &part,
+            &task.window,
+            &self.speech[task.channel],
+            SPEECH.margin_ms,
+        );
+        let words = &mut self.words[task.channel];
+        let free = |word: &Word, words: &[Word]| {
+            let span = Span {
+                start_ms: word.start_ms,
+                end_ms: word.end_ms,
+            };
+            words.iter().all(|other| {
+                let other = Span {
+                    start_ms: other.start_ms,
+                    end_ms: other.end_ms,
+                };
+                span.overlap_ms(other) * 2 < span.length_ms().max(1)
+            })
+        };
+        let new: Vec<Word> = found.into_iter().filter(|word| free(word, words)).collect();
+        words.extend(new);
+        words.sort_by_key(|word| word.start_ms);
+    }
+
+    /// Recognizes windows on all threads, the longest first, so that windows of
+    /// like length go through the model together and the threads end together.
+    fn run(
+        &self,
+        mut tasks: Vec<Task>,
+        manner: &Manner,
+        progress: &mut dyn FnMut(f64),
+    ) -> Result<Vec<(Task, Heard)>, RecognizeFault> {
+        if tasks.is_empty() {
+            return Ok(Vec::new());
+        }
+        tasks.sort_by_key(|task| std::cmp::Reverse(task.window.length_ms()));
+        let total_ms: u64 = tasks.iter().map(|task| task.window.length_ms()).sum();
+        let callers = self.recognizer.callers(self.request.threads);
+        let size = self
+            .recognizer
+            .batch()
+            .min(tasks.len().div_ceil(callers))
+            .max(1);
+        let batches: Vec<&[Task]> = tasks.chunks(size).collect();
+        let next = AtomicUsize::new(0);
+        let (sender, results) = mpsc::channel();
+        let mut heard: Vec<Option<Vec<Heard>>> = vec![None; batches.len()];
+        let mut done_ms = 0;
+        std::thread::scope(|scope| {
+            for _ in 0..callers.min(batches.len()) {
+                let (sender, batches, next) = (sender.clone(), &batches, &next);
+                scope.spawn(move || {
+                    loop {
+                        let at = next.fetch_add(1, Ordering::Relaxed);
+                        let Some(batch) = batches.get(at) else { break };
+                        if sender.send((at, self.batch(batch, manner))).is_err() {
+                            break;
+                        }
+                    }
+                });
+            }
+            drop(sender);
+            for (at, result) in results {
+                heard[at] = Some(result?);
+                done_ms += batches[at]
+                    .iter()
+                    .map(|task| task.window.length_ms())
+                    .sum::<u64>();
+                progress(done_ms as f64 / total_ms.max(1) as f64);
+            }
+            Ok::<(), RecognizeFault>(())
+        })?;
+        let heard = heard.into_iter().flatten().flatten();
+        Ok(tasks.iter().cloned().zip(heard).collect())
+    }
+
+    fn batch(&self, tasks: &[Task], manner: &Manner) -> Result<Vec<Heard>, RecognizeFault> {
+        let windows = tasks
+            .iter()
+            .map(|task| read_window(&self.request.channels[task.channel], &task.window))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(self
+            .recognizer
+            .recognize(&windows, manner, self.request.threads)?)
+    }
 }
 
 fn speech_regions(pcm: &mut Pcm) -> Result<Vec<Span>, RecognizeFault> {
@@ -134,7 +396,8 @@ fn speech_regions(pcm: &mut Pcm) -> Result<Vec<Span>, RecognizeFault> {
         .collect())
 }
 
-fn read_window(pcm: &mut Pcm, window: &Window) -> Result<Vec<f32>, RecognizeFault> {
+fn read_window(path: &Path, window: &Window) -> Result<Vec<f32>, RecognizeFault> {
+    let mut pcm = Pcm::open(path)?;
     let mut samples = Vec::new();
     for source in window.sources() {
         pcm.read(
@@ -143,136 +406,7 @@ fn read_window(pcm: &mut Pcm, window: &Window) -> Result<Vec<f32>, RecognizeFaul
             &mut samples,
         )?;
     }
-    if samples.len() < MIN_SAMPLES {
-        samples.resize(MIN_SAMPLES, 0.0);
-    }
     Ok(samples)
-}
-
-/// Decodes a window; one whose text repeats itself is decoded once more with the
-/// whole context, and what still repeats itself is dropped.
-fn recognize_window(
-    whisper: &mut Whisper,
-    samples: &[f32],
-    window: &Window,
-    language: &str,
-    threads: usize,
-) -> Result<Vec<WindowSegment>, RecognizeFault> {
-    let positions = (window.length_ms() + CONTEXT_MARGIN_MS).max(3_000) / 20;
-    // Multiples of 16 are computed fastest.
-    let fitted = positions.div_ceil(16) * 16;
-    let audio_ctx = if fitted >= 1_488 { 0 } else { fitted as usize };
-    let mut decoding = Decoding {
-        threads,
-        beam: BEAM,
-        audio_ctx,
-    };
-    let mut segments = whisper.recognize(samples, language, decoding)?;
-    if segments.iter().any(repeats_itself) {
-        decoding.audio_ctx = 0;
-        segments = whisper.recognize(samples, language, decoding)?;
-    }
-    segments.retain(|segment| {
-        let doubtful = segment.log_probability < MIN_LOG_PROBABILITY;
-        !(segment.words.is_empty()
-            || repeats_itself(segment)
-            || lies_beyond(segment, window.length_ms())
-            || doubtful && segment.no_speech > NO_SPEECH)
-    });
-    Ok(segments)
-}
-
-fn repeats_itself(segment: &WindowSegment) -> bool {
-    let text: Vec<&str> = segment
-        .words
-        .iter()
-        .map(|word| word.text.as_str())
-        .collect();
-    compression_ratio(&text.join(" ")) > MAX_COMPRESSION
-}
-
-/// True when most of a segment's time is after the end of the window: the model
-/// goes on by itself («Редактор субтитров…») in the silence it was filled up with.
-fn lies_beyond(segment: &WindowSegment, window_ms: u64) -> bool {
-    let start = segment.words.first().map_or(0, |word| word.start_ms);
-    let end = segment.words.last().map_or(0, |word| word.end_ms);
-    let inside = window_ms.saturating_sub(start);
-    inside * 2 < end.saturating_sub(start)
-}
-
-/// Length of the text ÷ length of its zlib form.
-fn compression_ratio(text: &str) -> f64 {
-    let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
-    // Writing into a vector cannot fail.
-    let compressed = encoder
-        .write_all(text.as_bytes())
-        .and_then(|()| encoder.finish())
-        .map_or(1, |bytes| bytes.len().max(1));
-    // Cyrillic letters have two bytes, which alone compress well: count letters as one.
-    text.chars().count() as f64 * 1.5 / compressed as f64
-}
-
-/// Times of the recording instead of the window's, divided at long pauses.
-fn to_source(segment: &WindowSegment, window: &Window) -> Vec<Segment> {
-    let mut words = segment.words.clone();
-    let joins: Vec<u64> = window.joins().collect();
-    for sentence in words.split_inclusive_mut(|word| word.text.ends_with(['.', '!', '?', '…'])) {
-        for join in &joins {
-            keep_together(sentence, *join);
-        }
-    }
-    let mut segments: Vec<Segment> = Vec::new();
-    for word in words {
-        let span = window.to_source(word.start_ms, word.end_ms);
-        let word = Word {
-            start_ms: span.start_ms,
-            end_ms: span.end_ms,
-            text: word.text,
-            confidence: word.confidence,
-            corrected: false,
-        };
-        match segments.last_mut() {
-            Some(last) if word.start_ms <= last.span().end_ms + SEGMENT_PAUSE_MS => {
-                last.words.push(word);
-            }
-            _ => segments.push(Segment { words: vec![word] }),
-        }
-    }
-    segments
-}
-
-/// The recognizer's times are some tenths of a second off, mostly early, so a
-/// sentence seems to begin in the silence before it or even before that silence.
-/// One that reaches only a little over a join is moved to its side; one with
-/// speech on both sides is divided there.
-fn keep_together(sentence: &mut [WindowWord], join: u64) {
-    let (Some(first), Some(last)) = (sentence.first(), sentence.last()) else {
-        return;
-    };
-    let (start, end) = (first.start_ms, last.end_ms);
-    if join <= start || join >= end {
-        return;
-    }
-    let before = (join - MAX_GAP_MS / 2).saturating_sub(start);
-    let after = end.saturating_sub(join + MAX_GAP_MS / 2);
-    let edge = ((before + after) as f64 * EDGE) as u64;
-    let side = if before <= edge.max(TIMING_ERROR_MS) {
-        Some(false)
-    } else if after <= edge.max(TIMING_ERROR_MS) {
-        Some(true)
-    } else {
-        None
-    };
-    for word in sentence {
-        let middle = u64::midpoint(word.start_ms, word.end_ms);
-        if side.unwrap_or(middle < join) {
-            word.end_ms = word.end_ms.min(join - 1);
-            word.start_ms = word.start_ms.min(word.end_ms);
-        } else {
-            word.start_ms = word.start_ms.max(join);
-            word.end_ms = word.end_ms.max(word.start_ms + 1);
-        }
-    }
 }
 
 #[cfg(test)]
@@ -280,62 +414,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sentence_is_not_torn_by_a_join() {
-        let word = |text: &str, start_ms, end_ms| WindowWord {
-            start_ms,
-            end_ms,
-            text: text.into(),
-            confidence: 1.0,
+    fn the_teams_words_come_before_its_prompt() {
+        let mut request = Transcribe {
+            channels: Vec::new(),
+            model: "m".into(),
+            model_name: "m".into(),
+            language: "ru".into(),
+            threads: 1,
+            vocabulary: Vec::new(),
+            prompt: String::new(),
         };
-        let span = |start_ms, end_ms| Span { start_ms, end_ms };
-        let windows = pack(&[span(0, 5_000), span(20_000, 25_000)], 28_000, 800);
-        let segment = WindowSegment {
-            words: vec![
-                word("помочь?", 4_100, 4_700),
-                word("Очень", 4_800, 5_130),
-                word("жаль", 5_270, 6_000),
-                word("слышать.", 6_400, 7_400),
-            ],
-            no_speech: 0.0,
-            log_probability: -0.1,
-        };
-        let segments = to_source(&segment, &windows[0]);
-        assert_eq!(segments.len(), 2);
-        assert_eq!(segments[0].words.len(), 1);
-        assert!(segments[1].words[0].start_ms >= 19_600, "{segments:?}");
-    }
-
-    #[test]
-    fn text_after_the_end_of_the_audio_is_noticed() {
-        let segment = |start_ms, end_ms| WindowSegment {
-            words: vec![WindowWord {
-                start_ms,
-                end_ms,
-                text: "слово".into(),
-                confidence: 0.8,
-            }],
-            no_speech: 0.0,
-            log_probability: -0.3,
-        };
-        assert!(lies_beyond(&segment(20_950, 25_920), 21_220));
-        assert!(!lies_beyond(&segment(16_180, 24_800), 23_280));
-        assert!(!lies_beyond(&segment(22_970, 23_880), 23_492));
-    }
-
-    #[test]
-    fn loops_are_told_from_speech() {
-        let speech = "Подскажите, пожалуйста, номер вашего заказа. Сейчас, одну минуту, я посмотрю в почте. Вот, нашёл. Номер заказа сорок пять семьсот двенадцать.";
-        let repeated = "Продолжение следует... ".repeat(8);
-        assert!(
-            compression_ratio(speech) < MAX_COMPRESSION,
-            "{}",
-            compression_ratio(speech)
-        );
-        assert!(
-            compression_ratio(&repeated) > MAX_COMPRESSION,
-            "{}",
-            compression_ratio(&repeated)
-        );
-        assert!(compression_ratio("Да, да, да.") < MAX_COMPRESSION);
+        assert_eq!(prompt(&request), "");
+        request.vocabulary = vec!["Ромашка".into(), "Манго".into()];
+        assert_eq!(prompt(&request), "Ромашка, Манго.");
+        request.prompt = " Звонок в отдел продаж. ".into();
+        assert_eq!(prompt(&request), "Ромашка, Манго. Звонок в отдел продаж.");
     }
 }

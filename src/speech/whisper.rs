@@ -1,16 +1,23 @@
-//! One window of samples through whisper.cpp: words with times and the
-//! decoder's own measures of doubt.
+//! One window of samples through whisper.cpp, for the number formats that our
+//! own engine does not read: words with times and the decoder's own measures of
+//! doubt. Called by the recognizer.
 
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use whisper_rs::{
     FullParams, SamplingStrategy, WhisperContext, WhisperContextParameters, WhisperState,
 };
 
-/// A loaded model.
+use super::recognizer::{WindowSegment, Words};
+
+/// whisper.cpp wants at least a second of samples.
+const MIN_SAMPLES: usize = 17_600;
+
+/// A loaded model; one caller at a time.
 pub(super) struct Whisper {
     context: WhisperContext,
-    state: WhisperState,
+    state: Mutex<WhisperState>,
 }
 
 /// How a window is decoded.
@@ -19,27 +26,8 @@ pub(super) struct Decoding {
     pub(super) threads: usize,
     /// 1 = greedy.
     pub(super) beam: usize,
-    /// Encoder positions (50 a second); 0 = all 1500.
-    pub(super) audio_ctx: usize,
-}
-
-/// A word in a window.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct WindowWord {
-    pub(super) start_ms: u64,
-    pub(super) end_ms: u64,
-    pub(super) text: String,
-    pub(super) confidence: f32,
-}
-
-/// A segment in a window with the decoder's measures.
-#[derive(Debug, Clone)]
-pub(super) struct WindowSegment {
-    pub(super) words: Vec<WindowWord>,
-    /// Probability of the "no speech" token.
-    pub(super) no_speech: f32,
-    /// Mean log-probability of the tokens.
-    pub(super) log_probability: f32,
+    /// Silence after the window that the model sees, in milliseconds.
+    pub(super) margin_ms: u64,
 }
 
 /// What whisper.cpp cannot do with what it was given.
@@ -59,30 +47,35 @@ impl Whisper {
         let context =
             WhisperContext::new_with_params(path, parameters).map_err(WhisperFault::Load)?;
         let state = context.create_state().map_err(WhisperFault::Load)?;
-        Ok(Self { context, state })
+        Ok(Self {
+            context,
+            state: Mutex::new(state),
+        })
     }
 
     /// Language of the samples: an ISO 639-1 code.
     pub(super) fn detect_language(
-        &mut self,
+        &self,
         samples: &[f32],
         threads: usize,
     ) -> Result<String, WhisperFault> {
         if !self.context.is_multilingual() {
             return Ok("en".to_owned());
         }
-        self.state
+        let mut state = self.state();
+        state
             .pcm_to_mel(samples, threads)
-            .and_then(|()| self.state.lang_detect(0, threads))
+            .and_then(|()| state.lang_detect(0, threads))
             .map(|(id, _)| whisper_rs::get_lang_str(id).unwrap_or("ru").to_owned())
             .map_err(WhisperFault::Run)
     }
 
     /// Recognizes at most 30 s of samples.
     pub(super) fn recognize(
-        &mut self,
+        &self,
         samples: &[f32],
         language: &str,
+        prompt: &str,
         decoding: Decoding,
     ) -> Result<Vec<WindowSegment>, WhisperFault> {
         let strategy = if decoding.beam > 1 {
@@ -104,13 +97,23 @@ impl Whisper {
         params.set_no_context(true);
         params.set_suppress_nst(true);
         params.set_token_timestamps(true);
-        params.set_audio_ctx(decoding.audio_ctx as i32);
-        self.state
-            .full(params, samples)
-            .map_err(WhisperFault::Run)?;
+        params.set_audio_ctx(audio_ctx(samples.len(), decoding.margin_ms));
+        if !prompt.is_empty() {
+            params.set_initial_prompt(prompt);
+        }
+        let mut padded = Vec::new();
+        let samples = if samples.len() < MIN_SAMPLES {
+            padded.extend_from_slice(samples);
+            padded.resize(MIN_SAMPLES, 0.0);
+            &padded
+        } else {
+            samples
+        };
+        let mut state = self.state();
+        state.full(params, samples).map_err(WhisperFault::Run)?;
         let end_of_text = self.context.token_eot();
         let mut segments = Vec::new();
-        for segment in self.state.as_iter() {
+        for segment in state.as_iter() {
             let mut words = Words::default();
             let mut sum = 0.0;
             let mut count = 0;
@@ -125,94 +128,29 @@ impl Whisper {
                 sum += data.plog;
                 count += 1;
                 if let Ok(bytes) = token.to_bytes() {
-                    words.push(bytes, data.p, data.t0, data.t1);
+                    let ms = |hundredths: i64| hundredths.max(0) as u64 * 10;
+                    words.push(bytes, data.p, ms(data.t0), ms(data.t1));
                 }
             }
             segments.push(WindowSegment {
                 words: words.finish(),
                 no_speech: segment.no_speech_probability(),
                 log_probability: if count == 0 { 0.0 } else { sum / count as f32 },
+                ended: true,
             });
         }
         Ok(segments)
     }
-}
 
-/// Joins tokens into words: a token that begins with a space begins a word.
-/// Tokens are bytes, because a letter may be divided between two of them.
-#[derive(Default)]
-struct Words {
-    done: Vec<WindowWord>,
-    bytes: Vec<u8>,
-    probability: f32,
-    tokens: usize,
-    start_ms: u64,
-    end_ms: u64,
-}
-
-impl Words {
-    /// `t0` and `t1` are in hundredths of a second.
-    fn push(&mut self, bytes: &[u8], probability: f32, t0: i64, t1: i64) {
-        if bytes.first() == Some(&b' ') {
-            self.end_word();
-        }
-        let ms = |time: i64| time.max(0) as u64 * 10;
-        if self.tokens == 0 {
-            self.start_ms = ms(t0);
-            self.end_ms = ms(t1);
-        }
-        self.bytes.extend_from_slice(bytes);
-        self.probability += probability;
-        self.tokens += 1;
-        self.end_ms = self.end_ms.max(ms(t1));
-    }
-
-    fn end_word(&mut self) {
-        let text = String::from_utf8_lossy(&self.bytes).trim().to_owned();
-        if text.chars().any(char::is_alphanumeric) {
-            self.done.push(WindowWord {
-                start_ms: self.start_ms,
-                end_ms: self.end_ms.max(self.start_ms),
-                text,
-                confidence: self.probability / self.tokens.max(1) as f32,
-            });
-        } else if let Some(last) = self.done.last_mut()
-            && !text.is_empty()
-        {
-            // A lone dash or full stop belongs to the word before it.
-            last.text.push_str(&text);
-        }
-        self.bytes.clear();
-        self.probability = 0.0;
-        self.tokens = 0;
-    }
-
-    fn finish(mut self) -> Vec<WindowWord> {
-        self.end_word();
-        self.done
+    fn state(&self) -> MutexGuard<'_, WhisperState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tokens_become_words_even_when_a_letter_is_divided() {
-        let mut words = Words::default();
-        let hello = " Привет".as_bytes();
-        words.push(&hello[..4], 1.0, 10, 20);
-        words.push(&hello[4..], 0.5, 20, 40);
-        words.push(b",", 0.9, 40, 41);
-        words.push(" мир".as_bytes(), 0.8, 50, 70);
-        words.push(b" -", 0.8, 70, 71);
-        let words = words.finish();
-        assert_eq!(words.len(), 2);
-        assert_eq!(
-            (words[0].text.as_str(), words[0].start_ms, words[0].end_ms),
-            ("Привет,", 100, 410)
-        );
-        assert!((words[0].confidence - 0.8).abs() < 1e-6);
-        assert_eq!(words[1].text, "мир-");
-    }
+/// Encoder positions (50 a second) for a window; 0 = all 1500. Multiples of 16
+/// are computed fastest, and fewer than 3 s invent words.
+fn audio_ctx(samples: usize, margin_ms: u64) -> i32 {
+    let positions = (samples as u64 / 16 + margin_ms).max(3_000) / 20;
+    let fitted = positions.next_multiple_of(16);
+    if fitted >= 1_488 { 0 } else { fitted as i32 }
 }

@@ -4,6 +4,9 @@
 
 use crate::domain::Span;
 
+/// Silence kept between two stretches of speech in a window.
+pub(super) const MAX_GAP_MS: u64 = 800;
+
 /// A part of the recording inside a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Piece {

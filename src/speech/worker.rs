@@ -2,14 +2,15 @@
 //! answers; ends with its standard input.
 
 use std::io::{BufRead, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
+use std::time::Instant;
 
 use super::diarize::Diarizer;
 use super::pcm::Pcm;
 use super::protocol::{Answer, Diarize, Failure, Request, Transcribe, Voice};
 use super::recognize::recognize;
-use super::whisper::Whisper;
+use super::recognizer::{Recognizer, RecognizerFault};
 use crate::domain::Span;
 
 /// Runs until standard input ends.
@@ -43,6 +44,18 @@ pub fn run() -> std::process::ExitCode {
     std::process::ExitCode::SUCCESS
 }
 
+fn load(model: &Path) -> Result<Recognizer, RecognizerFault> {
+    let start = Instant::now();
+    let recognizer = Recognizer::load(model)?;
+    tracing::info!(
+        model = %model.display(),
+        instructions = recognizer.description(),
+        load_ms = start.elapsed().as_millis() as u64,
+        "the speech model is loaded"
+    );
+    Ok(recognizer)
+}
+
 /// When memory runs out the child goes before the server.
 fn prefer_to_be_killed() {
     if let Err(error) = std::fs::write("/proc/self/oom_score_adj", "500") {
@@ -73,34 +86,35 @@ fn failed(code: &str, message: String, retryable: bool) -> Answer {
 /// What is loaded; it stays loaded between requests.
 #[derive(Default)]
 struct Models {
-    whisper: Option<(PathBuf, Whisper)>,
+    recognizer: Option<(PathBuf, Recognizer)>,
     diarizer: Option<Diarizer>,
 }
 
 impl Models {
     fn transcribe(&mut self, request: &Transcribe) -> Answer {
         let loaded = self
-            .whisper
+            .recognizer
             .take()
             .filter(|(path, _)| *path == request.model);
-        let whisper = match loaded {
-            Some((_, whisper)) => Ok(whisper),
-            None => Whisper::load(&request.model),
+        let recognizer = match loaded {
+            Some((_, recognizer)) => recognizer,
+            None => match load(&request.model) {
+                Ok(recognizer) => recognizer,
+                Err(error) => {
+                    return failed(
+                        "model_unusable",
+                        format!(
+                            "{error}. Remove the model and pull or import it again ('call-analytics model')."
+                        ),
+                        false,
+                    );
+                }
+            },
         };
-        let whisper = match whisper {
-            Ok(whisper) => whisper,
-            Err(error) => {
-                return failed(
-                    "model_unusable",
-                    format!(
-                        "{error}. Remove the model and pull or import it again ('call-analytics model')."
-                    ),
-                    false,
-                );
-            }
-        };
-        let (_, whisper) = self.whisper.insert((request.model.clone(), whisper));
-        match recognize(whisper, request, &mut |share| say(&Answer::Progress(share))) {
+        let (_, recognizer) = self.recognizer.insert((request.model.clone(), recognizer));
+        match recognize(recognizer, request, &mut |share| {
+            say(&Answer::Progress(share))
+        }) {
             Ok(recognition) => Answer::Recognized(recognition),
             Err(error) => failed("recognition_failed", error.to_string(), true),
         }
@@ -133,7 +147,7 @@ impl Models {
             })
             .collect();
         let found = diarizer
-            .diarize(&samples, &regions, |share| {
+            .diarize(&samples, &regions, request.threads, |share| {
                 say(&Answer::Progress(f64::from(share)));
             })
             .map_err(|error| text(&error))?;

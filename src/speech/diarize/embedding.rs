@@ -13,8 +13,12 @@ const SHORTEST_S: f32 = 0.1;
 const ENOUGH_ALONE_S: f32 = 0.4;
 /// The model was trained on longer pieces; shorter ones are repeated up to this.
 const FEWEST_FRAMES: usize = 20;
+/// More than this of a voice in a window costs time and tells no more.
+const MOST_FRAMES: usize = 300;
 /// Length of a slice of speech that is compared with both voices.
 const SLICE_MS: u64 = 1500;
+/// From one slice to the next.
+const SLICE_STEP_MS: u64 = 1100;
 
 pub(super) struct Embedder {
     net: Net,
@@ -73,6 +77,7 @@ impl Embedder {
             .into_iter()
             .zip(used)
             .filter_map(|(f, used)| used.then_some(f))
+            .take(MOST_FRAMES)
             .collect();
         let used_s = if only_alone { alone_s } else { active };
         self.print(frames).map(|values| {
@@ -132,7 +137,7 @@ pub(super) fn slices(regions: &[Region]) -> Vec<Region> {
                 start_ms,
                 end_ms: start_ms + SLICE_MS,
             });
-            start_ms += SLICE_MS / 2;
+            start_ms += SLICE_STEP_MS;
         }
         let start_ms = region.end_ms.saturating_sub(SLICE_MS).max(region.start_ms);
         out.push(Region {

@@ -20,6 +20,9 @@ mod tests;
 mod timeline;
 mod vad;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+
 use self::embedding::{Embedder, Print};
 use self::net::ModelName;
 use self::segmentation::Segmenter;
@@ -95,7 +98,7 @@ impl Diarizer {
     }
 
     /// Finds who speaks when in a whole recording. `regions` are its parts with
-    /// speech ([`regions`]); `progress` gets the share that is done, 0 to 1.
+    /// speech ([`regions`]); `threads` work on it; `progress` gets the share that is done, 0 to 1.
     ///
     /// # Errors
     /// [`DiarizeError::Run`].
@@ -103,32 +106,35 @@ impl Diarizer {
         &self,
         samples: &[f32],
         regions: &[Region],
+        threads: usize,
         mut progress: impl FnMut(f32),
     ) -> Result<Diarization, DiarizeError> {
         let windows = segmentation::starts(samples.len());
         let slices = embedding::slices(regions);
-        let total = (windows.len() + slices.len()).max(1) as f32;
-        let mut done = 0.0;
-        let mut step = || {
-            done += 1.0;
-            progress(done / total);
-        };
-
-        let mut segments = Vec::with_capacity(windows.len());
+        let total = (windows.len() + slices.len()).max(1);
+        let heard = share(
+            &windows,
+            threads,
+            &mut |done| progress(done as f32 / total as f32),
+            |start| {
+                let segment = self.segmenter.run(samples, *start)?;
+                let prints = (0..segmentation::LOCAL)
+                    .map(|local| self.embedder.local(samples, &segment, local))
+                    .collect::<Result<Vec<_>, _>>()?;
+                Ok((segment, prints))
+            },
+        )?;
+        let mut segments = Vec::with_capacity(heard.len());
         let mut voices = Vec::new();
-        for start in windows {
-            let segment = self.segmenter.run(samples, start)?;
-            for local in 0..segmentation::LOCAL {
-                if let Some(print) = self.embedder.local(samples, &segment, local)? {
-                    voices.push(timeline::Voice {
-                        window: segments.len(),
-                        local,
-                        print,
-                    });
-                }
-            }
+        for (window, (segment, prints)) in heard.into_iter().enumerate() {
             segments.push(segment);
-            step();
+            voices.extend(prints.into_iter().enumerate().filter_map(|(local, print)| {
+                print.map(|print| timeline::Voice {
+                    window,
+                    local,
+                    print,
+                })
+            }));
         }
         let prints: Vec<&Print> = voices.iter().map(|v| &v.print).collect();
         let Some(pair) = cluster::two_voices(&prints) else {
@@ -139,13 +145,18 @@ impl Diarizer {
             });
         };
 
-        let mut sides = Vec::with_capacity(slices.len());
-        for slice in slices {
-            if let Some(print) = self.embedder.slice(samples, slice)? {
-                sides.push((slice, pair.side(&print)));
-            }
-            step();
-        }
+        let before = windows.len();
+        let prints = share(
+            &slices,
+            threads,
+            &mut |done| progress((before + done) as f32 / total as f32),
+            |slice| self.embedder.slice(samples, *slice),
+        )?;
+        let sides: Vec<(Region, f32)> = slices
+            .into_iter()
+            .zip(prints)
+            .filter_map(|(slice, print)| Some((slice, pair.side(&print?))))
+            .collect();
         let seconds = samples.len() as f32 / SAMPLE_RATE as f32;
         Ok(timeline::assemble(&timeline::Evidence {
             segments: &segments,
@@ -156,4 +167,34 @@ impl Diarizer {
             seconds,
         }))
     }
+}
+
+/// Computes every item on `threads` threads; `done` is told how many are done.
+fn share<T: Sync, R: Send>(
+    items: &[T],
+    threads: usize,
+    done: &mut dyn FnMut(usize),
+    work: impl Fn(&T) -> Result<R, DiarizeError> + Sync,
+) -> Result<Vec<R>, DiarizeError> {
+    let next = AtomicUsize::new(0);
+    let (sender, results) = mpsc::channel();
+    let mut found: Vec<Option<R>> = items.iter().map(|_| None).collect();
+    std::thread::scope(|scope| {
+        for _ in 0..threads.clamp(1, items.len().max(1)) {
+            let (sender, next, work) = (sender.clone(), &next, &work);
+            scope.spawn(move || {
+                while let Some(at) = Some(next.fetch_add(1, Ordering::Relaxed))
+                    && let Some(item) = items.get(at)
+                    && sender.send((at, work(item))).is_ok()
+                {}
+            });
+        }
+        drop(sender);
+        for (count, (at, result)) in results.into_iter().enumerate() {
+            found[at] = Some(result?);
+            done(count + 1);
+        }
+        Ok(())
+    })?;
+    Ok(found.into_iter().flatten().collect())
 }

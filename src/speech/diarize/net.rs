@@ -42,12 +42,16 @@ impl ModelName {
     }
 }
 
-/// A loaded model that runs on one thread: calls are worked on side by side in
-/// several processes, and threads within one only wait for each other.
+thread_local! {
+    /// A model runs on the thread that calls it: threads within one operation
+    /// only wait for each other, threads that share the windows do not.
+    static ALONE: Arc<ThreadPool> = Arc::new(ThreadPool::with_num_threads(1));
+}
+
+/// A loaded model. Any number of threads can run it at once.
 pub(super) struct Net {
     name: ModelName,
     model: Model,
-    threads: Arc<ThreadPool>,
 }
 
 impl Net {
@@ -56,11 +60,7 @@ impl Net {
             model: name,
             reason: e.to_string(),
         })?;
-        Ok(Self {
-            name,
-            model,
-            threads: Arc::new(ThreadPool::with_num_threads(1)),
-        })
+        Ok(Self { name, model })
     }
 
     /// Runs the model on inputs (shape, values) and gives its first `N` outputs.
@@ -84,7 +84,7 @@ impl Net {
             .zip(inputs)
             .map(|(id, (shape, values))| (*id, Tensor::from_data(shape, values).into()))
             .collect();
-        let options = RunOptions::default().with_thread_pool(Some(Arc::clone(&self.threads)));
+        let options = RunOptions::default().with_thread_pool(Some(ALONE.with(Arc::clone)));
         let values = self
             .model
             .run(inputs, outputs, Some(options))

@@ -16,32 +16,32 @@ use std::path::Path;
 
 use super::ModelError;
 
-pub(super) const MAGIC: u32 = 0x6767_6d6c;
+pub(in crate::speech) const MAGIC: u32 = 0x6767_6d6c;
 /// ggml puts the version of its quantization formats into the file type.
-pub(super) const QUANT_VERSION_FACTOR: u32 = 1000;
+pub(in crate::speech) const QUANT_VERSION_FACTOR: u32 = 1000;
 
-pub(super) const F32: u32 = 0;
-pub(super) const F16: u32 = 1;
+pub(in crate::speech) const F32: u32 = 0;
+pub(in crate::speech) const F16: u32 = 1;
 
 /// The hyper-parameters in file order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Hparams {
-    pub(super) n_vocab: u32,
-    pub(super) n_audio_ctx: u32,
-    pub(super) n_audio_state: u32,
-    pub(super) n_audio_head: u32,
-    pub(super) n_audio_layer: u32,
-    pub(super) n_text_ctx: u32,
-    pub(super) n_text_state: u32,
-    pub(super) n_text_head: u32,
-    pub(super) n_text_layer: u32,
-    pub(super) n_mels: u32,
+pub(in crate::speech) struct Hparams {
+    pub(in crate::speech) n_vocab: u32,
+    pub(in crate::speech) n_audio_ctx: u32,
+    pub(in crate::speech) n_audio_state: u32,
+    pub(in crate::speech) n_audio_head: u32,
+    pub(in crate::speech) n_audio_layer: u32,
+    pub(in crate::speech) n_text_ctx: u32,
+    pub(in crate::speech) n_text_state: u32,
+    pub(in crate::speech) n_text_head: u32,
+    pub(in crate::speech) n_text_layer: u32,
+    pub(in crate::speech) n_mels: u32,
     /// The file type: 0 f32, 1 f16, else 2000 + a quantized type.
-    pub(super) ftype: u32,
+    pub(in crate::speech) ftype: u32,
 }
 
 impl Hparams {
-    pub(super) fn to_array(self) -> [u32; 11] {
+    pub(in crate::speech) fn to_array(self) -> [u32; 11] {
         [
             self.n_vocab,
             self.n_audio_ctx,
@@ -74,12 +74,12 @@ impl Hparams {
     }
 
     /// Whether the model knows more than English (whisper.cpp's own rule).
-    pub(super) fn multilingual(&self) -> bool {
+    pub(in crate::speech) fn multilingual(&self) -> bool {
         self.n_vocab >= 51_865
     }
 
     /// The number format of the weights as a person names it.
-    pub(super) fn quantization(&self) -> &'static str {
+    pub(in crate::speech) fn quantization(&self) -> &'static str {
         match self.ftype % QUANT_VERSION_FACTOR {
             0 => "f32",
             1 => "f16",
@@ -100,26 +100,26 @@ impl Hparams {
 
 /// Where a tensor lies in the file.
 #[derive(Debug, Clone)]
-pub(super) struct Tensor {
-    pub(super) name: String,
+pub(in crate::speech) struct Tensor {
+    pub(in crate::speech) name: String,
     /// Slowest dimension first (the reverse of the file).
-    pub(super) shape: Vec<usize>,
-    pub(super) kind: u32,
-    pub(super) offset: u64,
+    pub(in crate::speech) shape: Vec<usize>,
+    pub(in crate::speech) kind: u32,
+    pub(in crate::speech) offset: u64,
 }
 
 /// A model file that has been walked through from end to end.
 #[derive(Debug, Clone)]
-pub(super) struct GgmlFile {
-    pub(super) hparams: Hparams,
-    pub(super) mel: Vec<f32>,
-    pub(super) vocab: Vec<Vec<u8>>,
-    pub(super) tensors: Vec<Tensor>,
+pub(in crate::speech) struct GgmlFile {
+    pub(in crate::speech) hparams: Hparams,
+    pub(in crate::speech) mel: Vec<f32>,
+    pub(in crate::speech) vocab: Vec<Vec<u8>>,
+    pub(in crate::speech) tensors: Vec<Tensor>,
 }
 
 /// Bytes of a row of `n` values of a ggml type; `None` for a type that Whisper
 /// files do not use or a row that does not fill whole blocks.
-pub(super) fn row_bytes(kind: u32, n: usize) -> Option<u64> {
+pub(in crate::speech) fn row_bytes(kind: u32, n: usize) -> Option<u64> {
     let (per_block, bytes) = match kind {
         F32 => (1, 4),
         F16 => (1, 2),
@@ -140,7 +140,7 @@ pub(super) fn row_bytes(kind: u32, n: usize) -> Option<u64> {
 }
 
 /// Walks through the file and checks that all of it is there.
-pub(super) fn inspect(path: &Path) -> Result<GgmlFile, ModelError> {
+pub(in crate::speech) fn inspect(path: &Path) -> Result<GgmlFile, ModelError> {
     let file = File::open(path).map_err(ModelError::io(path))?;
     let size = file.metadata().map_err(ModelError::io(path))?.len();
     let mut reader = Walker {
@@ -296,14 +296,14 @@ impl Walker<'_> {
 }
 
 /// A shape as (number of rows, values in a row), the row being the fastest axis.
-pub(super) fn rows_and_row(shape: &[usize]) -> (usize, usize) {
+pub(in crate::speech) fn rows_and_row(shape: &[usize]) -> (usize, usize) {
     let row = shape.last().copied().unwrap_or(1);
     (shape.iter().rev().skip(1).product(), row)
 }
 
 /// The names of all tensors, in the order of OpenAI's checkpoints, which is the
 /// order of the published files.
-pub(super) fn tensor_names(n_audio_layer: u32, n_text_layer: u32) -> Vec<String> {
+pub(in crate::speech) fn tensor_names(n_audio_layer: u32, n_text_layer: u32) -> Vec<String> {
     let mut names = vec![
         "decoder.positional_embedding".to_owned(),
         "encoder.positional_embedding".to_owned(),

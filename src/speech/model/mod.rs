@@ -7,7 +7,7 @@
 //! then finds no words. Everything here blocks.
 
 mod files;
-mod ggml;
+pub(super) mod ggml;
 mod import;
 mod manifest;
 mod pull;
@@ -157,7 +157,7 @@ pub enum ModelError {
 }
 
 impl ModelError {
-    fn io(path: &Path) -> impl FnOnce(io::Error) -> Self + '_ {
+    pub(super) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self + '_ {
         move |source| Self::Io {
             path: path.to_owned(),
             source,
@@ -178,7 +178,7 @@ impl ModelError {
         }
     }
 
-    fn invalid(path: &Path, reason: impl Into<String>) -> Self {
+    pub(super) fn invalid(path: &Path, reason: impl Into<String>) -> Self {
         Self::Invalid {
             path: path.to_owned(),
             reason: reason.into(),

@@ -48,7 +48,7 @@ fn diarize(samples: &[f32]) -> Diarization {
     let mut shares = Vec::new();
     let found = Diarizer::new()
         .expect("models")
-        .diarize(samples, &regions, |share| shares.push(share))
+        .diarize(samples, &regions, 2, |share| shares.push(share))
         .expect("diarize");
     assert!(shares.is_sorted() && shares.last().is_none_or(|s| (s - 1.0).abs() < 1e-3));
     assert!(found.spans.is_sorted_by_key(|s| s.start_ms));
