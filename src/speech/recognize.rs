@@ -64,6 +64,21 @@ struct Task {
     window: Window,
 }
 
+/// What a thread tells of its batch.
+enum News {
+    /// Share that is done.
+    Share(f64),
+    /// The end of it.
+    Heard(Result<Vec<Heard>, RecognizeFault>),
+}
+
+fn length_ms(tasks: &[Task]) -> f64 {
+    tasks
+        .iter()
+        .map(|task| task.window.length_ms())
+        .sum::<u64>() as f64
+}
+
 /// What was heard in a window.
 type Heard = Vec<WindowSegment>;
 
@@ -321,7 +336,6 @@ impl Work<'_> {
             return Ok(Vec::new());
         }
         tasks.sort_by_key(|task| std::cmp::Reverse(task.window.length_ms()));
-        let total_ms: u64 = tasks.iter().map(|task| task.window.length_ms()).sum();
         let callers = self.recognizer.callers(self.request.threads);
         let size = self
             .recognizer
@@ -332,7 +346,7 @@ impl Work<'_> {
         let next = AtomicUsize::new(0);
         let (sender, results) = mpsc::channel();
         let mut heard: Vec<Option<Vec<Heard>>> = vec![None; batches.len()];
-        let mut done_ms = 0;
+        let mut done_ms = vec![0.0; batches.len()];
         std::thread::scope(|scope| {
             for _ in 0..callers.min(batches.len()) {
                 let (sender, batches, next) = (sender.clone(), &batches, &next);
@@ -340,20 +354,28 @@ impl Work<'_> {
                     loop {
                         let at = next.fetch_add(1, Ordering::Relaxed);
                         let Some(batch) = batches.get(at) else { break };
-                        if sender.send((at, self.batch(batch, manner))).is_err() {
+                        let mut done = |share| {
+                            // Fails only when nobody wants to know any more.
+                            let _ = sender.send((at, News::Share(share)));
+                        };
+                        let heard = self.batch(batch, manner, &mut done);
+                        if sender.send((at, News::Heard(heard))).is_err() {
                             break;
                         }
                     }
                 });
             }
             drop(sender);
-            for (at, result) in results {
-                heard[at] = Some(result?);
-                done_ms += batches[at]
-                    .iter()
-                    .map(|task| task.window.length_ms())
-                    .sum::<u64>();
-                progress(done_ms as f64 / total_ms.max(1) as f64);
+            for (at, news) in results {
+                let share = match news {
+                    News::Share(share) => share,
+                    News::Heard(result) => {
+                        heard[at] = Some(result?);
+                        1.0
+                    }
+                };
+                done_ms[at] = share * length_ms(batches[at]);
+                progress(done_ms.iter().sum::<f64>() / length_ms(&tasks).max(1.0));
             }
             Ok::<(), RecognizeFault>(())
         })?;
@@ -361,14 +383,19 @@ impl Work<'_> {
         Ok(tasks.iter().cloned().zip(heard).collect())
     }
 
-    fn batch(&self, tasks: &[Task], manner: &Manner) -> Result<Vec<Heard>, RecognizeFault> {
+    fn batch(
+        &self,
+        tasks: &[Task],
+        manner: &Manner,
+        done: &mut (dyn FnMut(f64) + Send),
+    ) -> Result<Vec<Heard>, RecognizeFault> {
         let windows = tasks
             .iter()
             .map(|task| read_window(&self.request.channels[task.channel], &task.window))
             .collect::<Result<Vec<_>, _>>()?;
         Ok(self
             .recognizer
-            .recognize(&windows, manner, self.request.threads)?)
+            .recognize(&windows, manner, self.request.threads, done)?)
     }
 }
 

@@ -99,12 +99,14 @@ impl Recognizer {
         }
     }
 
-    /// Recognizes windows of at most 30 s; `threads` is for whisper.cpp, which has one caller.
+    /// Recognizes windows of at most 30 s; `threads` is for whisper.cpp, which has
+    /// one caller. `done` is told the share that is done.
     pub(super) fn recognize(
         &self,
         windows: &[Vec<f32>],
         manner: &Manner,
         threads: usize,
+        done: &mut (dyn FnMut(f64) + Send),
     ) -> Result<Vec<Vec<WindowSegment>>, RecognizerFault> {
         match self {
             Self::Own(engine) => {
@@ -114,7 +116,7 @@ impl Recognizer {
                     prompt: manner.prompt,
                     margin_ms: manner.margin_ms,
                 };
-                Ok(engine.recognize(windows, &search))
+                Ok(engine.recognize(windows, &search, done))
             }
             Self::WhisperCpp(whisper) => {
                 let decoding = Decoding {

@@ -48,6 +48,8 @@ const TOKENS_A_SECOND: usize = 12;
 const MOST_TOKENS: usize = 224;
 /// Most tokens of the prompt.
 const MOST_PROMPT: usize = 160;
+/// Share of a batch's work that the encoder does; measured on phone calls.
+const ENCODER_SHARE: f64 = 0.6;
 
 /// A loaded model. Any number of threads can recognize with it at once.
 pub(super) struct Engine {
@@ -73,8 +75,9 @@ pub(super) struct Search<'a> {
 }
 
 impl Engine {
-    /// Windows recognized at once: their keys and values fill 32 MB each at 30 s.
-    pub(super) const BATCH: usize = 4;
+    /// Windows recognized at once. More were not faster: the hypotheses of two keep
+    /// the products busy, and each window has keys and values of 32 MB at 30 s.
+    pub(super) const BATCH: usize = 2;
 
     /// Whether the numbers of a model file can be read here.
     pub(super) fn can_read(path: &Path) -> Result<bool, ModelError> {
@@ -140,10 +143,12 @@ impl Engine {
     }
 
     /// Recognizes windows of at most 30 s (16 kHz, −1 to 1); one segment or none for each.
+    /// `done` is told the share of the work that is done.
     pub(super) fn recognize(
         &self,
         windows: &[Vec<f32>],
         search: &Search,
+        done: &mut (dyn FnMut(f64) + Send),
     ) -> Vec<Vec<WindowSegment>> {
         // Products run on the thread that calls: threads share windows, not rows.
         match rayon::ThreadPoolBuilder::new()
@@ -151,17 +156,27 @@ impl Engine {
             .use_current_thread()
             .build()
         {
-            Ok(pool) => pool.install(|| self.on_this_thread(windows, search)),
+            Ok(pool) => pool.install(|| self.on_this_thread(windows, search, done)),
             // The thread has a pool of one already.
-            Err(_) => self.on_this_thread(windows, search),
+            Err(_) => self.on_this_thread(windows, search, done),
         }
     }
 
-    fn on_this_thread(&self, windows: &[Vec<f32>], search: &Search) -> Vec<Vec<WindowSegment>> {
+    fn on_this_thread(
+        &self,
+        windows: &[Vec<f32>],
+        search: &Search,
+        done: &mut (dyn FnMut(f64) + Send),
+    ) -> Vec<Vec<WindowSegment>> {
         let mut scratch = Scratch::default();
         let heard: Vec<Heard> = windows
             .iter()
-            .map(|samples| self.hear(samples, search.margin_ms, &mut scratch))
+            .enumerate()
+            .map(|(at, samples)| {
+                let heard = self.hear(samples, search.margin_ms, &mut scratch);
+                done(ENCODER_SHARE * (at + 1) as f64 / windows.len() as f64);
+                heard
+            })
             .collect();
         let limits: Vec<usize> = windows
             .iter()
