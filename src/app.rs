@@ -171,6 +171,12 @@ impl App {
             tools,
             executable,
         );
+        tracing::info!(
+            processor = crate::speech::cpu::instructions(),
+            workers = config.speech.workers,
+            threads = config.speech.threads,
+            "recognition computes with"
+        );
         let workers = runner.start()?;
         let intake = Arc::new(Intake::new(
             Arc::clone(&store),

@@ -41,6 +41,8 @@ struct ModelHealth {
     state: ModelState,
     /// What to do when it is not ready.
     message: Option<String>,
+    /// Instructions of the processor that it is computed with.
+    instructions: String,
 }
 
 #[derive(Object)]
@@ -97,6 +99,7 @@ impl HealthApi {
                 name: parts.config.speech.model.clone(),
                 state,
                 message,
+                instructions: crate::speech::cpu::instructions().to_owned(),
             },
             queue: QueueHealth {
                 queued: counts.queued,

@@ -152,6 +152,7 @@ fn check(common: &Common) -> anyhow::Result<ExitCode> {
         "speech: model {}, language {}, {} worker(s) of {} thread(s)",
         config.speech.model, config.speech.language, config.speech.workers, config.speech.threads
     );
+    println!("processor: {}", speech::cpu::instructions());
     match crate::app::model_store(&config).resolve(&config.speech.model) {
         Ok(model) => println!("model file: {}", model.path.display()),
         Err(error) => {

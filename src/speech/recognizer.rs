@@ -67,11 +67,11 @@ impl Recognizer {
         Ok(Self::Own(Box::new(Engine::load(path)?)))
     }
 
-    /// What computes, in words for the log and the page.
-    pub(super) fn description(&self) -> String {
+    /// What computes, for the log.
+    pub(super) fn description(&self) -> &'static str {
         match self {
-            Self::Own(engine) => engine.instructions().to_owned(),
-            Self::WhisperCpp(_) => "whisper.cpp, AVX2".to_owned(),
+            Self::Own(_) => super::cpu::instructions(),
+            Self::WhisperCpp(_) => "whisper.cpp",
         }
     }
 

@@ -13,22 +13,27 @@ use super::vector::{range_with_zero, vectorized};
 const BLOCK_ROWS: usize = 96;
 
 /// The products of this processor.
-pub(super) struct Products {
+pub(in crate::speech) struct Products {
     int8: GemmExecutor<u8, i8, i32>,
     float: GemmExecutor<f32>,
 }
 
 impl Products {
-    pub(super) fn new() -> Self {
+    pub(in crate::speech) fn new() -> Self {
         Self {
             int8: GemmExecutor::new(),
             float: GemmExecutor::new(),
         }
     }
 
-    /// Name of the instructions in use.
-    pub(super) fn name(&self) -> &str {
+    /// The instructions in use, as rten names them.
+    pub(in crate::speech) fn name(&self) -> &str {
         self.int8.kernel_name()
+    }
+
+    /// True where products of neighbours are added in 16 bits (no VNNI).
+    pub(in crate::speech) fn sums_in_16_bits(&self) -> bool {
+        self.int8.may_saturate()
     }
 
     /// `a` (rows × inner, rows `a_stride` apart) × `b` into `out` (rows × columns of `b`).
@@ -100,7 +105,7 @@ pub(super) struct Scratch {
 impl Linear {
     /// `weights`: one row of `inputs` values for each output; `bias`: one value for each output.
     pub(super) fn new(products: &Products, weights: &[f32], inputs: usize, bias: Vec<f32>) -> Self {
-        let pairs = products.int8.may_saturate();
+        let pairs = products.sums_in_16_bits();
         let mut quantized = Vec::with_capacity(weights.len());
         let mut scales = Vec::with_capacity(bias.len());
         let mut sums = Vec::with_capacity(bias.len());

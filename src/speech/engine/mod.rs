@@ -26,7 +26,8 @@ use std::path::Path;
 
 use decoder::{Decoder, Heard, Row, Watch};
 use encoder::Encoder;
-use linear::{Products, Scratch};
+pub(super) use linear::Products;
+use linear::Scratch;
 use mel::{HOP, Mel};
 use search::{Found, Plan};
 use tokens::Tokens;
@@ -104,11 +105,6 @@ impl Engine {
             encoder,
             decoder,
         })
-    }
-
-    /// The instructions in use, as rten names them.
-    pub(super) fn instructions(&self) -> &str {
-        self.products.name()
     }
 
     /// Language of samples with speech (the first 30 s count): an ISO 639-1 code.

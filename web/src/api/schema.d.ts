@@ -731,6 +731,8 @@ export interface components {
             state: components["schemas"]["ModelState"];
             /** @description What to do when it is not ready. */
             message?: string;
+            /** @description Instructions of the processor that it is computed with. */
+            instructions: string;
         };
         /** @enum {string} */
         ModelState: "ready" | "missing" | "invalid";

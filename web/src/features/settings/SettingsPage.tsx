@@ -178,7 +178,7 @@ function Server() {
         rows={[
           [t.settings.version, health.version],
           [t.settings.uptime, fmt.uptime(health.uptime_s)],
-          [t.settings.model, `${health.model.name ?? t.common.dash} · ${states[health.model.state]}`],
+          [t.settings.model, `${health.model.name ?? t.common.dash} · ${states[health.model.state]} · ${health.model.instructions}`],
           [t.settings.queue, t.settings.queueState(health.queue.queued, health.queue.running)],
         ]}
       />
