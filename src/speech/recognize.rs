@@ -281,7 +281,7 @@ impl Work<'_> {
             .speech
             .iter()
             .zip(&self.words)
-            .map(|(speech, words)| timing::uncovered(speech, words))
+            .map(|(speech, words)| timing::worth_a_flag(timing::uncovered(speech, words)))
             .collect())
     }
 

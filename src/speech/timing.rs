@@ -15,8 +15,10 @@ const TIMING_ERROR_MS: u64 = 150;
 /// Time a word needs at most: so much and so much for each letter.
 const WORD_MS: u64 = 350;
 const LETTER_MS: u64 = 90;
-/// Speech without a word for at least this long is looked at again.
+/// Speech without a word for at least this long is looked at again …
 const SHORTEST_GAP_MS: u64 = 700;
+/// … and so is a whole region without any, a short «да», from this length on.
+const SHORTEST_REGION_MS: u64 = 380;
 
 /// Words with times of the recording instead of the window's; `speech`: the
 /// regions with speech, `margin_ms`: what was added to them on both sides.
@@ -100,21 +102,32 @@ pub(super) fn uncovered(speech: &[Span], words: &[Word]) -> Vec<Span> {
     let mut gaps = Vec::new();
     for region in speech {
         let mut from = region.start_ms;
+        let mut silent = true;
+        let mut found = Vec::new();
         for word in words {
             if word.end_ms <= region.start_ms || word.start_ms >= region.end_ms {
                 continue;
             }
-            gaps.push(Span {
-                start_ms: from,
-                end_ms: word.start_ms.max(from),
-            });
+            silent = false;
+            found.push((from, word.start_ms));
             from = from.max(word.end_ms);
         }
-        gaps.push(Span {
-            start_ms: from,
-            end_ms: region.end_ms.max(from),
-        });
+        found.push((from, region.end_ms));
+        let shortest = if silent {
+            SHORTEST_REGION_MS
+        } else {
+            SHORTEST_GAP_MS
+        };
+        gaps.extend(found.into_iter().filter_map(|(start_ms, end_ms)| {
+            let gap = Span { start_ms, end_ms };
+            (gap.length_ms() >= shortest).then_some(gap)
+        }));
     }
+    gaps
+}
+
+/// Those of them that are worth a flag when they stay without words: a breath is not.
+pub(super) fn worth_a_flag(mut gaps: Vec<Span>) -> Vec<Span> {
     gaps.retain(|gap| gap.length_ms() >= SHORTEST_GAP_MS);
     gaps
 }
@@ -210,11 +223,18 @@ mod tests {
             confidence: 1.0,
             corrected: false,
         };
-        let speech = [span(0, 4_000), span(10_000, 11_000)];
+        let speech = [
+            span(0, 4_000),
+            span(10_000, 11_000),
+            span(20_000, 20_500),
+            span(30_000, 30_300),
+        ];
         let words = [word(100, 900), word(3_200, 3_900)];
+        let gaps = uncovered(&speech, &words);
         assert_eq!(
-            uncovered(&speech, &words),
-            [span(900, 3_200), span(10_000, 11_000)]
+            gaps,
+            [span(900, 3_200), span(10_000, 11_000), span(20_000, 20_500)]
         );
+        assert_eq!(worth_a_flag(gaps).len(), 2);
     }
 }

@@ -14,7 +14,7 @@ const ENOUGH_ALONE_S: f32 = 0.4;
 /// The model was trained on longer pieces; shorter ones are repeated up to this.
 const FEWEST_FRAMES: usize = 20;
 /// More than this of a voice in a window costs time and tells no more.
-const MOST_FRAMES: usize = 300;
+const MOST_FRAMES: usize = 400;
 /// Length of a slice of speech that is compared with both voices.
 const SLICE_MS: u64 = 1500;
 /// From one slice to the next.
@@ -159,7 +159,7 @@ mod tests {
         assert_eq!(got[0], region(100, 900));
         assert_eq!(
             got[1..],
-            [region(2000, 3500), region(2750, 4250), region(3500, 5000),]
+            [region(2000, 3500), region(3100, 4600), region(3500, 5000),]
         );
         assert!(slices(&[]).is_empty());
     }
