@@ -9,7 +9,7 @@ use poem_openapi::{Object, OpenApi};
 use super::auth::SignedIn;
 use super::error::ApiError;
 use crate::app::Parts;
-use crate::config::LANGUAGES;
+use crate::domain::language::LANGUAGES;
 use crate::speech::model::{ModelError, ModelState};
 
 pub(super) struct ModelsApi;
@@ -84,11 +84,13 @@ impl ModelsApi {
                 });
             }
         }
+        let mut languages: Vec<String> = LANGUAGES.iter().map(|code| (*code).to_owned()).collect();
+        languages.sort_unstable();
         Ok(Json(ModelsView {
             default_model,
             default_language,
             models,
-            languages: LANGUAGES.iter().map(|code| (*code).to_owned()).collect(),
+            languages,
         }))
     }
 }

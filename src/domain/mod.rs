@@ -4,6 +4,7 @@
 
 pub mod call;
 pub mod job;
+pub mod language;
 pub mod metrics;
 pub mod raw;
 pub mod revise;

@@ -13,6 +13,7 @@ pub mod process;
 pub mod protocol;
 mod recognize;
 mod recognizer;
+mod share;
 mod timing;
 mod whisper;
 mod windows;

@@ -3,14 +3,13 @@
 //! the child process.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
 
 use super::diarize::{RegionParams, Vad, regions};
 use super::judge::{self, Verdict};
 use super::pcm::{Pcm, SAMPLE_RATE};
 use super::protocol::Transcribe;
 use super::recognizer::{Manner, Recognizer, RecognizerFault, WindowSegment};
+use super::share::share;
 use super::timing;
 use super::windows::{MAX_GAP_MS, Window, pack};
 use crate::domain::transcript::{ChannelRecognition, Recognition, Span, Word};
@@ -62,14 +61,6 @@ pub(super) enum RecognizeFault {
 struct Task {
     channel: usize,
     window: Window,
-}
-
-/// What a thread tells of its batch.
-enum News {
-    /// Share that is done.
-    Share(f64),
-    /// The end of it.
-    Heard(Result<Vec<Heard>, RecognizeFault>),
 }
 
 fn length_ms(tasks: &[Task]) -> f64 {
@@ -343,44 +334,21 @@ impl Work<'_> {
             .min(tasks.len().div_ceil(callers))
             .max(1);
         let batches: Vec<&[Task]> = tasks.chunks(size).collect();
-        let next = AtomicUsize::new(0);
-        let (sender, results) = mpsc::channel();
-        let mut heard: Vec<Option<Vec<Heard>>> = vec![None; batches.len()];
         let mut done_ms = vec![0.0; batches.len()];
-        std::thread::scope(|scope| {
-            for _ in 0..callers.min(batches.len()) {
-                let (sender, batches, next) = (sender.clone(), &batches, &next);
-                scope.spawn(move || {
-                    loop {
-                        let at = next.fetch_add(1, Ordering::Relaxed);
-                        let Some(batch) = batches.get(at) else { break };
-                        let mut done = |share| {
-                            // Fails only when nobody wants to know any more.
-                            let _ = sender.send((at, News::Share(share)));
-                        };
-                        let heard = self.batch(batch, manner, &mut done);
-                        if sender.send((at, News::Heard(heard))).is_err() {
-                            break;
-                        }
-                    }
-                });
-            }
-            drop(sender);
-            for (at, news) in results {
-                let share = match news {
-                    News::Share(share) => share,
-                    News::Heard(result) => {
-                        heard[at] = Some(result?);
-                        1.0
-                    }
-                };
-                done_ms[at] = share * length_ms(batches[at]);
+        let heard = share(
+            &batches,
+            callers,
+            &mut |at, part| {
+                done_ms[at] = part * length_ms(batches[at]);
                 progress(done_ms.iter().sum::<f64>() / length_ms(&tasks).max(1.0));
-            }
-            Ok::<(), RecognizeFault>(())
-        })?;
-        let heard = heard.into_iter().flatten().flatten();
-        Ok(tasks.iter().cloned().zip(heard).collect())
+            },
+            |batch, done| self.batch(batch, manner, done),
+        )?;
+        Ok(tasks
+            .iter()
+            .cloned()
+            .zip(heard.into_iter().flatten())
+            .collect())
     }
 
     fn batch(

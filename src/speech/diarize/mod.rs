@@ -20,13 +20,11 @@ mod tests;
 mod timeline;
 mod vad;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
-
 use self::embedding::{Embedder, Print};
 use self::net::ModelName;
 use self::segmentation::Segmenter;
 pub use self::vad::{Region, RegionParams, Vad, regions};
+use super::share::share;
 
 /// Samples a second of everything here.
 pub const SAMPLE_RATE: usize = 16_000;
@@ -111,19 +109,19 @@ impl Diarizer {
     ) -> Result<Diarization, DiarizeError> {
         let windows = segmentation::starts(samples.len());
         let slices = embedding::slices(regions);
-        let total = (windows.len() + slices.len()).max(1);
-        let heard = share(
-            &windows,
-            threads,
-            &mut |done| progress(done as f32 / total as f32),
-            |start| {
-                let segment = self.segmenter.run(samples, *start)?;
-                let prints = (0..segmentation::LOCAL)
-                    .map(|local| self.embedder.local(samples, &segment, local))
-                    .collect::<Result<Vec<_>, _>>()?;
-                Ok((segment, prints))
-            },
-        )?;
+        let total = (windows.len() + slices.len()).max(1) as f32;
+        let mut done = 0.0;
+        let mut step = |part: f64| {
+            done += part as f32;
+            progress(done / total);
+        };
+        let heard = share(&windows, threads, &mut |_, part| step(part), |start, _| {
+            let segment = self.segmenter.run(samples, *start)?;
+            let prints = (0..segmentation::LOCAL)
+                .map(|local| self.embedder.local(samples, &segment, local))
+                .collect::<Result<Vec<_>, _>>()?;
+            Ok((segment, prints))
+        })?;
         let mut segments = Vec::with_capacity(heard.len());
         let mut voices = Vec::new();
         for (window, (segment, prints)) in heard.into_iter().enumerate() {
@@ -145,13 +143,9 @@ impl Diarizer {
             });
         };
 
-        let before = windows.len();
-        let prints = share(
-            &slices,
-            threads,
-            &mut |done| progress((before + done) as f32 / total as f32),
-            |slice| self.embedder.slice(samples, *slice),
-        )?;
+        let prints = share(&slices, threads, &mut |_, part| step(part), |slice, _| {
+            self.embedder.slice(samples, *slice)
+        })?;
         let sides: Vec<(Region, f32)> = slices
             .into_iter()
             .zip(prints)
@@ -167,34 +161,4 @@ impl Diarizer {
             seconds,
         }))
     }
-}
-
-/// Computes every item on `threads` threads; `done` is told how many are done.
-fn share<T: Sync, R: Send>(
-    items: &[T],
-    threads: usize,
-    done: &mut dyn FnMut(usize),
-    work: impl Fn(&T) -> Result<R, DiarizeError> + Sync,
-) -> Result<Vec<R>, DiarizeError> {
-    let next = AtomicUsize::new(0);
-    let (sender, results) = mpsc::channel();
-    let mut found: Vec<Option<R>> = items.iter().map(|_| None).collect();
-    std::thread::scope(|scope| {
-        for _ in 0..threads.clamp(1, items.len().max(1)) {
-            let (sender, next, work) = (sender.clone(), &next, &work);
-            scope.spawn(move || {
-                while let Some(at) = Some(next.fetch_add(1, Ordering::Relaxed))
-                    && let Some(item) = items.get(at)
-                    && sender.send((at, work(item))).is_ok()
-                {}
-            });
-        }
-        drop(sender);
-        for (count, (at, result)) in results.into_iter().enumerate() {
-            found[at] = Some(result?);
-            done(count + 1);
-        }
-        Ok(())
-    })?;
-    Ok(found.into_iter().flatten().collect())
 }

@@ -49,6 +49,8 @@ const TOKENS_A_SECOND: usize = 12;
 const MOST_TOKENS: usize = 224;
 /// Most tokens of the prompt.
 const MOST_PROMPT: usize = 160;
+/// Silence that the model sees after the samples whose language is asked for.
+const LANGUAGE_MARGIN_MS: u64 = 1_500;
 /// Share of a batch's work that the encoder does; measured on phone calls.
 const ENCODER_SHARE: f64 = 0.6;
 
@@ -112,8 +114,12 @@ impl Engine {
         if !self.tokens.multilingual() {
             return "en";
         }
+        on_this_thread(|| self.likeliest_language(samples))
+    }
+
+    fn likeliest_language(&self, samples: &[f32]) -> &'static str {
         let mut scratch = Scratch::default();
-        let heard = [self.hear(samples, 1_500, &mut scratch)];
+        let heard = [self.hear(samples, LANGUAGE_MARGIN_MS, &mut scratch)];
         let row = Row {
             token: self.tokens.start(),
             window: 0,
@@ -146,19 +152,10 @@ impl Engine {
         search: &Search,
         done: &mut (dyn FnMut(f64) + Send),
     ) -> Vec<Vec<WindowSegment>> {
-        // Products run on the thread that calls: threads share windows, not rows.
-        match rayon::ThreadPoolBuilder::new()
-            .num_threads(1)
-            .use_current_thread()
-            .build()
-        {
-            Ok(pool) => pool.install(|| self.on_this_thread(windows, search, done)),
-            // The thread has a pool of one already.
-            Err(_) => self.on_this_thread(windows, search, done),
-        }
+        on_this_thread(|| self.search_and_time(windows, search, done))
     }
 
-    fn on_this_thread(
+    fn search_and_time(
         &self,
         windows: &[Vec<f32>],
         search: &Search,
@@ -276,5 +273,19 @@ impl Engine {
                 }]
             })
             .collect()
+    }
+}
+
+/// Runs products on the thread that calls: threads share windows, not rows, and
+/// never wait for each other.
+fn on_this_thread<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    match rayon::ThreadPoolBuilder::new()
+        .num_threads(1)
+        .use_current_thread()
+        .build()
+    {
+        Ok(pool) => pool.install(work),
+        // The thread has a pool of one already.
+        Err(_) => work(),
     }
 }

@@ -3,8 +3,7 @@
 
 use std::collections::HashMap;
 
-/// Languages in the order of their tokens.
-const LANGUAGES: &str = "en zh de es ru ko fr ja pt tr pl ca nl ar sv it id hi fi vi he uk el ms cs ro da hu ta no th ur hr bg lt la mi ml cy sk te fa lv bn sr az sl kn et mk br eu is hy ne mn bs kk sq sw gl mr pa si km sn yo so af oc ka be tg sd gu am yi lo uz fo ht ps tk nn mt sa lb my bo tl mg as tt haw ln ha ba jw su yue";
+use crate::domain::language::LANGUAGES;
 
 /// What the recognizer never writes: signs of songs, of speakers, of formatting.
 const NOT_SPEECH: &[&str] = &[
@@ -114,14 +113,14 @@ impl Tokens {
 
     /// The token of a language; `None` for one that the model does not know.
     pub(super) fn language(&self, code: &str) -> Option<u32> {
-        let at = LANGUAGES.split(' ').position(|known| known == code)? as u32;
+        let at = LANGUAGES.iter().position(|known| *known == code)? as u32;
         (at < self.languages).then(|| self.start() + 1 + at)
     }
 
     /// All languages with their tokens.
     pub(super) fn each_language(&self) -> impl Iterator<Item = (&'static str, u32)> + '_ {
         let first = self.start() + 1;
-        LANGUAGES.split(' ').zip(first..first + self.languages)
+        LANGUAGES.iter().copied().zip(first..first + self.languages)
     }
 
     fn transcribe(&self) -> u32 {
