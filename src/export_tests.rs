@@ -31,6 +31,7 @@ fn call(turns: Vec<Turn>) -> Transcript {
         coverage_percent: None,
         doubtful: Vec::new(),
         operator_confidence: None,
+        voices: 2,
         version: Version::default(),
     }
 }

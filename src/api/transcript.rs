@@ -44,6 +44,9 @@ pub(super) struct TranscriptView {
     author: Option<String>,
     /// How sure it is which of the two is the operator, 0–1; null where the speakers are not told apart.
     operator_confidence: Option<f64>,
+    /// Voices that have words: three where the call was handed to a colleague, who counts
+    /// as the operator; 0 where they were not counted.
+    voices: u8,
     /// Speech in which words may be missing.
     doubtful: Vec<SpanView>,
     language: String,
@@ -64,6 +67,7 @@ impl From<&Transcript> for TranscriptView {
                 Author::Person(name) => Some(name.clone()),
             },
             operator_confidence: transcript.operator_confidence,
+            voices: transcript.voices,
             doubtful: transcript
                 .doubtful
                 .iter()

@@ -50,6 +50,7 @@ fn transcript(separation: Separation, turns: Vec<Turn>) -> Transcript {
         coverage_percent: None,
         doubtful: Vec::new(),
         operator_confidence: Some(0.6),
+        voices: 2,
         version: Version::default(),
     }
 }

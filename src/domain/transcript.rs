@@ -253,6 +253,10 @@ pub struct Transcript {
     /// speakers were not told apart, or before it was measured.
     #[serde(default)]
     pub operator_confidence: Option<f64>,
+    /// Voices that have words: three where the call was handed to a colleague, who
+    /// counts as the operator; 0 where it was not counted.
+    #[serde(default)]
+    pub voices: u8,
     /// Which version it is.
     #[serde(default)]
     pub version: Version,

@@ -64,9 +64,9 @@ pub(super) fn transcript(
             Some(roles::find_operator(&words, rules, known))
         }
     };
-    let speaker = |party: usize| match operator {
+    let speaker = |party: usize| match &operator {
         None => Speaker::Unknown,
-        Some(operator) if operator.party == party => Speaker::Operator,
+        Some(operator) if operator.is(party) => Speaker::Operator,
         Some(_) => Speaker::Client,
     };
     let mut pieces: Vec<Turn> = parties
@@ -82,18 +82,42 @@ pub(super) fn transcript(
         turns: merged(pieces),
         coverage_percent: coverage(recognition),
         doubtful: doubtful(recognition),
-        operator_confidence: operator.map(|operator| operator.confidence),
+        operator_confidence: operator.as_ref().map(|operator| operator.confidence),
         version: Version::default(),
-        speech: parties
-            .into_iter()
-            .enumerate()
-            .map(|(index, party)| PartySpeech {
-                speaker: speaker(index),
+        voices: parties.len() as u8,
+        speech: speech(
+            parties
+                .into_iter()
+                .enumerate()
+                .map(|(index, party)| (speaker(index), party)),
+        ),
+    }
+}
+
+/// Where each side speaks; a side of two voices is one.
+fn speech(parties: impl Iterator<Item = (Speaker, Party)>) -> Vec<PartySpeech> {
+    let mut sides: Vec<PartySpeech> = Vec::new();
+    for (speaker, party) in parties {
+        match sides.iter_mut().find(|side| side.speaker == speaker) {
+            None => sides.push(PartySpeech {
+                speaker,
                 channel: party.channel,
                 spans: party.spans,
-            })
-            .collect(),
+            }),
+            Some(side) => {
+                side.spans.extend(party.spans);
+                side.spans.sort_by_key(|span| span.start_ms);
+                side.spans.dedup_by(|next, span| {
+                    let joined = next.start_ms <= span.end_ms;
+                    if joined {
+                        span.end_ms = span.end_ms.max(next.end_ms);
+                    }
+                    joined
+                });
+            }
+        }
     }
+    sides
 }
 
 fn whole(channel: &ChannelRecognition) -> Party {
@@ -108,14 +132,15 @@ fn whole(channel: &ChannelRecognition) -> Party {
     }
 }
 
-/// Two parties from one channel, or `None` without two voices that both have words.
+/// The parties of one channel that have words, or `None` without two of them.
 fn by_voice(channel: &ChannelRecognition, voices: &[Voice]) -> Option<Vec<Party>> {
-    let mut parties: Vec<Party> = (0..2)
+    let count = voices.iter().map(|voice| voice.voice + 1).max()?;
+    let mut parties: Vec<Party> = (0..count)
         .map(|voice| Party {
             channel: 0,
             spans: voices
                 .iter()
-                .filter(|other| other.voice.min(1) == voice)
+                .filter(|other| other.voice == voice)
                 .map(|other| other.span)
                 .collect(),
             words: Vec::new(),
@@ -130,20 +155,28 @@ fn by_voice(channel: &ChannelRecognition, voices: &[Voice]) -> Option<Vec<Party>
             parties[nearest(span, voices)?].words.push(word.clone());
         }
     }
-    parties
-        .iter()
-        .all(|party| !party.words.is_empty())
-        .then_some(parties)
+    parties.retain(|party| !party.words.is_empty());
+    (parties.len() > 1).then_some(parties)
 }
 
 /// The voice that shares most time with the word, else the one closest to it.
 fn nearest(word: Span, voices: &[Voice]) -> Option<usize> {
-    let mut shared = [0u64; 2];
-    for voice in voices {
-        shared[voice.voice.min(1)] += voice.span.overlap_ms(word);
-    }
-    if shared[0] != shared[1] {
-        return Some(usize::from(shared[1] > shared[0]));
+    let shared = |voice: &Voice| {
+        let same = voices.iter().filter(|other| other.voice == voice.voice);
+        same.map(|other| other.span.overlap_ms(word)).sum::<u64>()
+    };
+    let near = voices
+        .iter()
+        .map(|voice| (shared(voice), voice.voice))
+        .filter(|(shared, _)| *shared > 0);
+    // Where two share as much, who begins first.
+    if let Some((most, voice)) = near.clone().rev().max_by_key(|(shared, _)| *shared)
+        && near
+            .filter(|(shared, other)| *shared == most && *other != voice)
+            .count()
+            == 0
+    {
+        return Some(voice);
     }
     voices
         .iter()
@@ -152,7 +185,7 @@ fn nearest(word: Span, voices: &[Voice]) -> Option<usize> {
             let before = voice.span.start_ms.saturating_sub(word.end_ms);
             after.max(before)
         })
-        .map(|voice| voice.voice.min(1))
+        .map(|voice| voice.voice)
 }
 
 /// Words divided at pauses.

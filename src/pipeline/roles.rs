@@ -1,4 +1,4 @@
-//! Which of two parties is the operator, and how sure that is. The evidence, in
+//! Which of the parties is the operator, and how sure that is. The evidence, in
 //! the order of its weight: a person's correction and the map of channels, which
 //! decide; then the call's direction, the phrases of the opening, the vocabulary
 //! of the whole call, and who speaks first, which are added up. Called by the
@@ -45,40 +45,86 @@ impl Default for Known {
     }
 }
 
+/// Of three voices the client is in the call from its beginning to its end; this
+/// much counts that against phrases of an operator.
+const STAYS: f64 = 3.0;
+
 /// The choice.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Operator {
-    /// Index of the party.
-    pub(super) party: usize,
+    /// Indexes of the parties that speak for us: one, or two where the call was
+    /// handed to a colleague.
+    parties: Vec<usize>,
     /// 0–1; a person and a map of channels are sure.
     pub(super) confidence: f64,
+}
+
+impl Operator {
+    /// True when the party speaks for us.
+    pub(super) fn is(&self, party: usize) -> bool {
+        self.parties.contains(&party)
+    }
 }
 
 /// Chooses among parties by the words of each.
 pub(super) fn find_operator(parties: &[&[Word]], rules: &Rules, known: Known) -> Operator {
     let found = match known.operator_channel {
-        OperatorChannel::Left => sure(0),
-        OperatorChannel::Right => sure(1),
+        OperatorChannel::Left => sure(vec![0]),
+        OperatorChannel::Right => sure(vec![1]),
+        OperatorChannel::Auto if parties.len() > 2 => all_but_client(parties, rules),
         OperatorChannel::Auto => by_words(parties, rules, known.direction),
     };
-    if known.swapped && parties.len() == 2 {
-        sure(1 - found.party.min(1))
+    if known.swapped && parties.len() > 1 {
+        let others = (0..parties.len()).filter(|party| !found.is(*party));
+        sure(others.collect())
     } else {
         found
     }
 }
 
-fn sure(party: usize) -> Operator {
+fn sure(parties: Vec<usize>) -> Operator {
     Operator {
-        party,
+        parties,
         confidence: 1.0,
+    }
+}
+
+/// Everybody but the one who is most like a client: who stays for the whole call and
+/// says least of what operators say.
+fn all_but_client(parties: &[&[Word]], rules: &Rules) -> Operator {
+    let bounds = |words: &[Word]| {
+        let start = words.first().map_or(0, |word| word.start_ms);
+        let end = words.last().map_or(0, |word| word.end_ms);
+        (start, end.max(start))
+    };
+    let all: Vec<(u64, u64)> = parties.iter().map(|words| bounds(words)).collect();
+    let start = all.iter().map(|bounds| bounds.0).min().unwrap_or(0);
+    let end = all.iter().map(|bounds| bounds.1).max().unwrap_or(0);
+    let length = end.saturating_sub(start).max(1) as f64;
+    let odds = |party: &usize| {
+        let words = parties[*party];
+        let marks = rules.operator_marks.find(&Tokens::of_words(words)).len() as f64;
+        let (from, to) = all[*party];
+        STAYS * (to - from) as f64 / length - (marks * VOCABULARY_PHRASE).min(OPENING_MOST)
+    };
+    let mut order: Vec<usize> = (0..parties.len()).collect();
+    order.sort_by(|a, b| odds(b).total_cmp(&odds(a)));
+    let margin = match order.as_slice() {
+        [client, next, ..] => odds(client) - odds(next),
+        _ => 0.0,
+    };
+    let mut ours = order.split_off(1.min(order.len()));
+    ours.sort_unstable();
+    Operator {
+        parties: ours,
+        confidence: 1.0 / (1.0 + (-margin).exp()),
     }
 }
 
 fn by_words(parties: &[&[Word]], rules: &Rules, direction: Option<Direction>) -> Operator {
     let (Some(first), Some(second)) = (parties.first(), parties.get(1)) else {
         return Operator {
-            party: 0,
+            parties: vec![0],
             confidence: 0.5,
         };
     };
@@ -109,7 +155,7 @@ fn by_words(parties: &[&[Word]], rules: &Rules, direction: Option<Direction>) ->
         None => first_speaks * FIRST_TO_SPEAK,
     };
     Operator {
-        party: usize::from(odds < 0.0),
+        parties: vec![usize::from(odds < 0.0)],
         confidence: 1.0 / (1.0 + (-odds.abs()).exp()),
     }
 }
@@ -152,10 +198,10 @@ mod tests {
             "Компания Ромашка, меня зовут Ольга, чем могу помочь?",
         );
         let found = choose(&client, &operator, Known::default());
-        assert_eq!(found.party, 1);
+        assert!(found.is(1));
         assert!(found.confidence > 0.8, "{found:?}");
         let nothing = choose(&client, &words(2_000, "Да, это я."), Known::default());
-        assert_eq!(nothing.party, 0);
+        assert!(nothing.is(0));
         assert!(nothing.confidence < 0.7, "{nothing:?}");
     }
 
@@ -164,7 +210,7 @@ mod tests {
         let (a, b) = (words(0, "Алло."), words(1_000, "Да, это я."));
         let inbound = choose(&a, &b, going(Direction::Inbound));
         let outbound = choose(&a, &b, going(Direction::Outbound));
-        assert_eq!((inbound.party, outbound.party), (0, 1));
+        assert!(inbound.is(0) && outbound.is(1));
         assert!(inbound.confidence > 0.8 && outbound.confidence > 0.8);
         let greeting = words(0, "Компания Ромашка, меня зовут Ольга.");
         let agrees = choose(&greeting, &b, going(Direction::Inbound));
@@ -183,18 +229,36 @@ mod tests {
             operator_channel: OperatorChannel::Right,
             ..Known::default()
         };
-        assert_eq!(choose(&a, &b, mapped), sure(1));
+        assert_eq!(choose(&a, &b, mapped), sure(vec![1]));
         let swapped = Known {
             swapped: true,
             ..Known::default()
         };
-        assert_eq!(choose(&a, &b, swapped), sure(1));
+        assert_eq!(choose(&a, &b, swapped), sure(vec![1]));
+    }
+
+    #[test]
+    fn a_colleague_is_ours_too() {
+        let rules = Rules::compile(parse(DEFAULT_SCORECARD, 1).expect("valid"));
+        let first = words(0, "Компания Ромашка, меня зовут Ольга, чем могу помочь?");
+        let mut client = words(5_000, "Алло, у меня вопрос по заказу.");
+        client.extend(words(60_000, "Хорошо, понял."));
+        let colleague = words(40_000, "Здравствуйте, меня зовут Иван.");
+        let found = find_operator(&[&first, &client, &colleague], &rules, Known::default());
+        assert!(found.is(0) && !found.is(1) && found.is(2), "{found:?}");
+        assert!(found.confidence > 0.7, "{found:?}");
+        let swapped = Known {
+            swapped: true,
+            ..Known::default()
+        };
+        let other = find_operator(&[&first, &client, &colleague], &rules, swapped);
+        assert_eq!(other, sure(vec![1]));
     }
 
     #[test]
     fn one_silent_party_is_no_fault() {
         let found = choose(&[], &words(3_000, "Алло, алло."), Known::default());
-        assert_eq!(found.party, 1);
+        assert!(found.is(1));
         assert!(found.confidence < 0.7, "{found:?}");
     }
 }

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 
 use super::media::Input;
 use super::stages::{StageError, Tools, Wanted};
+use crate::domain::job::MAX_ATTEMPTS;
 use crate::domain::{CallId, Job, JobError, JobState, Stage};
 use crate::events::{Event, Events};
 use crate::search::Search;
@@ -366,15 +367,26 @@ impl Runner {
             }
             Stage::Diarize => {
                 let recognition = self.store.recognition(id)?.ok_or(StageError::Missing)?;
-                let transcript = self.tools.diarize(
+                let known = self.tools.known(&entry.call);
+                let found = self.tools.diarize(
                     &source,
                     &work,
                     &media()?,
                     &recognition,
-                    self.tools.known(&entry.call),
+                    known,
                     speech,
                     &mut progress,
-                )?;
+                );
+                let transcript = match found {
+                    // What recognition found stands, whatever happens here.
+                    Err(StageError::Speech(error @ SpeechError::Died { .. }))
+                        if job.attempts >= MAX_ATTEMPTS =>
+                    {
+                        tracing::warn!(call = %id, %error, "voices were not told apart");
+                        self.tools.unseparated(&recognition, known)
+                    }
+                    found => found?,
+                };
                 Ok(StageOutput::Diarized(transcript))
             }
             Stage::Score => {

@@ -169,6 +169,11 @@ impl Tools {
         ))
     }
 
+    /// The transcript without telling voices apart.
+    pub fn unseparated(&self, recognition: &Recognition, known: Known) -> Transcript {
+        super::diarize::transcript(recognition, &[], &self.rules, known)
+    }
+
     /// What is known of a call besides what is said in it.
     pub fn known(&self, call: &Call) -> Known {
         Known {

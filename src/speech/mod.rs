@@ -4,6 +4,7 @@
 //! cancelled job is a killed child whose memory goes back to the system.
 
 pub mod cpu;
+mod crosstalk;
 pub mod diarize;
 mod engine;
 mod judge;

@@ -2,8 +2,9 @@
 //! safeguards against invented and against missing text. Called by the worker in
 //! the child process.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use super::crosstalk;
 use super::diarize::{RegionParams, Vad, regions};
 use super::judge::{self, Verdict};
 use super::pcm::{Pcm, SAMPLE_RATE};
@@ -79,13 +80,11 @@ pub(super) fn recognize(
     request: &Transcribe,
     progress: &mut dyn FnMut(f64),
 ) -> Result<Recognition, RecognizeFault> {
-    let mut speech = Vec::new();
+    let speech = speech_of(&request.channels, request.threads)?;
     let mut tasks = Vec::new();
-    for (channel, path) in request.channels.iter().enumerate() {
-        let regions = speech_regions(&mut Pcm::open(path)?)?;
-        let windows = pack(&regions, MAX_WINDOW_MS, MAX_GAP_MS);
+    for (channel, regions) in speech.iter().enumerate() {
+        let windows = pack(regions, MAX_WINDOW_MS, MAX_GAP_MS);
         tasks.extend(windows.into_iter().map(|window| Task { channel, window }));
-        speech.push(regions);
     }
     let language = match request.language.as_str() {
         "auto" => language(recognizer, request, &tasks)?,
@@ -367,7 +366,26 @@ impl Work<'_> {
     }
 }
 
-fn speech_regions(pcm: &mut Pcm) -> Result<Vec<Span>, RecognizeFault> {
+/// Where somebody speaks in each channel.
+fn speech_of(paths: &[PathBuf], threads: usize) -> Result<Vec<Vec<Span>>, RecognizeFault> {
+    let channels: Vec<Pcm> = paths
+        .iter()
+        .map(|path| Pcm::open(path))
+        .collect::<Result<_, _>>()?;
+    let speech = share(&channels, threads, &mut |_, _| {}, |pcm, _| {
+        speech_regions(pcm)
+    })?;
+    let (Ok(channels), Ok(mut pair)) = (
+        <[Pcm; 2]>::try_from(channels),
+        <[Vec<Span>; 2]>::try_from(speech.clone()),
+    ) else {
+        return Ok(speech);
+    };
+    crosstalk::remove(&channels, &mut pair)?;
+    Ok(pair.into())
+}
+
+fn speech_regions(pcm: &Pcm) -> Result<Vec<Span>, RecognizeFault> {
     let fault = |error: &dyn std::fmt::Display| RecognizeFault::Vad(error.to_string());
     let mut vad = Vad::new().map_err(|error| fault(&error))?;
     let mut probabilities = Vec::new();
@@ -392,7 +410,7 @@ fn speech_regions(pcm: &mut Pcm) -> Result<Vec<Span>, RecognizeFault> {
 }
 
 fn read_window(path: &Path, window: &Window) -> Result<Vec<f32>, RecognizeFault> {
-    let mut pcm = Pcm::open(path)?;
+    let pcm = Pcm::open(path)?;
     let mut samples = Vec::new();
     for source in window.sources() {
         pcm.read(

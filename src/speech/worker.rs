@@ -129,11 +129,7 @@ impl Models {
 
     fn voices(&mut self, request: &Diarize) -> Result<Vec<Voice>, String> {
         let text = |error: &dyn std::fmt::Display| error.to_string();
-        let mut samples = Vec::new();
-        let mut pcm = Pcm::open(&request.channel).map_err(|error| text(&error))?;
-        let end = pcm.samples();
-        pcm.read(0, end, &mut samples)
-            .map_err(|error| text(&error))?;
+        let pcm = Pcm::open(&request.channel).map_err(|error| text(&error))?;
         let diarizer = match &mut self.diarizer {
             Some(diarizer) => diarizer,
             none => none.insert(Diarizer::new().map_err(|error| text(&error))?),
@@ -147,7 +143,7 @@ impl Models {
             })
             .collect();
         let found = diarizer
-            .diarize(&samples, &regions, request.threads, |share| {
+            .diarize(&pcm, &regions, request.threads, |share| {
                 say(&Answer::Progress(f64::from(share)));
             })
             .map_err(|error| text(&error))?;

@@ -284,6 +284,25 @@ async fn the_transcript_outlives_a_failure_to_tell_voices_apart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_transcript_outlives_a_process_that_dies_of_the_voices() {
+    let server = Server::start(&Setup::scripted()).await;
+    let id = server
+        .accepted("mono.wav", scripted_mono(1), &[("language", "hr")])
+        .await;
+    // Three attempts, with 5 s and 60 s between them.
+    let status = server
+        .wait(&id, 120, "an end", |status| {
+            status["status"] == "completed" || status["status"] == "failed"
+        })
+        .await;
+    assert_eq!(status["status"], "completed", "{status}");
+    let result = server.result(&id).await;
+    assert_eq!(result["call"]["speakers"], "unseparated");
+    assert_eq!(speakers(&result), ["unknown"]);
+    let _ = server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_mono_call_has_metrics() {
     let server = Server::start(&Setup::scripted()).await;
     let id = server.accepted("mono.wav", scripted_mono(1), &[]).await;

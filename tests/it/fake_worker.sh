@@ -5,6 +5,7 @@
 #   de  telling the voices apart fails (recognition succeeds)
 #   et  answers nonsense
 #   da  dies
+#   hr  every process that is to tell the voices apart dies
 #   nn  hears nobody
 language=ru
 line=
@@ -53,7 +54,11 @@ while IFS= read -r line; do
             ;;
         esac
         echo '{"progress":0.5}'
+        [[ $line =~ \"channels\":\[\"([^\"]+)\" ]] && [ "$language" = hr ] && : >"${BASH_REMATCH[1]}.dies"
         recognized
+    elif [[ $line =~ \"channel\":\"([^\"]+)\" ]] && [ -e "${BASH_REMATCH[1]}.dies" ]; then
+        echo 'the script gives up' >&2
+        exit 9
     elif [ "$language" = de ]; then
         echo '{"failed":{"code":"diarization_failed","message":"the script fails","retryable":true}}'
     else

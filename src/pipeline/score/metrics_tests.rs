@@ -51,6 +51,7 @@ fn transcript(separation: Separation, turns: Vec<Turn>) -> Transcript {
         coverage_percent: Some(100.0),
         doubtful: Vec::new(),
         operator_confidence: None,
+        voices: 0,
         version: Default::default(),
     }
 }

@@ -41,6 +41,7 @@ fn conversation(separation: Separation, turns: &[(Speaker, u64, &str)]) -> Trans
         coverage_percent: None,
         doubtful: Vec::new(),
         operator_confidence: None,
+        voices: 0,
         version: Default::default(),
     }
 }

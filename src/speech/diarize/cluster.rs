@@ -1,12 +1,17 @@
-//! The two voices of a call, found in all its voice prints. Called by
+//! The voices of a call, found in all its voice prints. Called by
 //! [`super::Diarizer`] and by [`super::timeline`].
 
 use super::embedding::Print;
 
 /// Two voices that are more alike than this are taken for one person. Measured:
-/// 0.86 to 0.96 on 28 recordings of one person halved, 0.24 to 0.66 on 14 calls of
+/// 0.84 to 0.97 on 28 recordings of one person halved, 0.19 to 0.64 on 14 calls of
 /// two; other recordings gave 0.76 for both, so only what lies above is one voice.
 pub(super) const ONE_VOICE: f32 = 0.8;
+/// A third voice is less like each of the others than this: taking a mood for a
+/// person does more harm in a call of two than missing a colleague.
+const THIRD_VOICE: f32 = 0.6;
+/// Each of three voices is heard alone for this many seconds in all.
+const THIRD_ALONE_S: f32 = 8.0;
 
 /// Only prints of this much speech alone decide what the voices are; when there
 /// are too few of them, the next number counts, and so on.
@@ -15,26 +20,33 @@ const ENOUGH_PRINTS: [usize; 3] = [4, 2, 1];
 /// The search for the most unlike pair is quadratic.
 const MOST_COMPARED: usize = 600;
 
-/// The prints of the two people.
-pub(super) struct Pair {
-    pub(super) voices: [Vec<f32>; 2],
+/// The prints of the people of a call, two or three.
+pub(super) struct People {
+    pub(super) voices: Vec<Vec<f32>>,
 }
 
-impl Pair {
-    /// Above zero when the print is more like the first voice.
-    pub(super) fn side(&self, print: &[f32]) -> f32 {
-        dot(print, &self.voices[0]) - dot(print, &self.voices[1])
+impl People {
+    /// How like each of the voices a print is, -1 to 1.
+    pub(super) fn likes(&self, print: &[f32]) -> Vec<f32> {
+        self.voices.iter().map(|voice| dot(print, voice)).collect()
     }
 
-    /// Cosine between both voices; none when everything went to one of them.
+    /// The greatest cosine between two of the voices; none when everything went to
+    /// one of two.
     pub(super) fn likeness(&self) -> Option<f32> {
         let found = self.voices.iter().all(|v| dot(v, v) > 0.0);
-        found.then(|| dot(&self.voices[0], &self.voices[1]))
+        let pairs = self
+            .voices
+            .iter()
+            .enumerate()
+            .flat_map(|(i, a)| self.voices[i + 1..].iter().map(move |b| dot(a, b)));
+        found.then(|| pairs.fold(-1.0, f32::max))
     }
 }
 
-/// Finds the two voices that explain the prints best; none without a print.
-pub(super) fn two_voices(prints: &[&Print]) -> Option<Pair> {
+/// Finds the voices that explain the prints best: two, or three where a third is
+/// as unlike both as they are unlike each other. None without a print.
+pub(super) fn people(prints: &[&Print]) -> Option<People> {
     let good = GOOD_ALONE_S
         .iter()
         .zip(ENOUGH_PRINTS)
@@ -55,16 +67,71 @@ pub(super) fn two_voices(prints: &[&Print]) -> Option<Pair> {
         .collect();
     let mut starts = vec![along_main_axis(&points)];
     starts.extend(by_most_unlike_pair(&points));
-    starts
+    let two = starts
         .into_iter()
-        .map(|labels| two_means(&points, labels))
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, voices)| Pair { voices })
+        .map(|labels| means_of_groups(&points, labels, 2))
+        .max_by(|a, b| a.fit.total_cmp(&b.fit))?;
+    let voices = match third(&points, &two) {
+        Some(three) => three.voices,
+        None => two.voices,
+    };
+    Some(People { voices })
 }
 
+/// Three voices, where one of two groups holds two people.
+fn third(points: &[Point], two: &Groups) -> Option<Groups> {
+    type Divide = fn(&[Point]) -> Option<Vec<usize>>;
+    let ways: [Divide; 2] = [by_most_unlike_pair, |points| Some(along_main_axis(points))];
+    (0..2)
+        .flat_map(|divided| ways.map(|way| (divided, way)))
+        .filter_map(|(divided, way)| {
+            let inside: Vec<Point> = points
+                .iter()
+                .zip(&two.labels)
+                .filter(|(_, label)| **label == divided)
+                .map(|(point, _)| *point)
+                .collect();
+            let mut halves = way(&inside)?.into_iter();
+            let labels = two
+                .labels
+                .iter()
+                .map(|label| match label {
+                    label if *label == divided && halves.next() == Some(1) => 2,
+                    label => *label,
+                })
+                .collect();
+            Some(means_of_groups(points, labels, 3))
+        })
+        .filter(|three| {
+            let people = People {
+                voices: three.voices.clone(),
+            };
+            let alone_s = |group| {
+                let of_group = points.iter().zip(&three.labels).filter(|p| *p.1 == group);
+                of_group.map(|(point, _)| point.weight).sum::<f32>()
+            };
+            people
+                .likeness()
+                .is_some_and(|likeness| likeness < THIRD_VOICE)
+                && (0..3).all(|group| alone_s(group) >= THIRD_ALONE_S)
+        })
+        .max_by(|a, b| a.fit.total_cmp(&b.fit))
+}
+
+#[derive(Clone, Copy)]
 struct Point<'a> {
     at: &'a [f32],
     weight: f32,
+}
+
+/// Prints divided among voices.
+struct Groups {
+    /// How well the voices explain the prints.
+    fit: f32,
+    /// The group of each print.
+    labels: Vec<usize>,
+    /// The mean of each group.
+    voices: Vec<Vec<f32>>,
 }
 
 pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
@@ -79,14 +146,14 @@ pub(super) fn normalise(v: &mut [f32]) {
     }
 }
 
-/// Weighted means of both groups, of length 1. An empty group is all zeros, so
-/// that nothing is nearer to it than to the other.
-fn means(points: &[Point], second: &[bool]) -> [Vec<f32>; 2] {
+/// Weighted means of the groups, of length 1. An empty group is all zeros, so
+/// that nothing is nearer to it than to another.
+fn means(points: &[Point], labels: &[usize], groups: usize) -> Vec<Vec<f32>> {
     let size = points.first().map_or(0, |p| p.at.len());
-    let mut means = [vec![0.0; size], vec![0.0; size]];
-    for (point, second) in points.iter().zip(second) {
-        let mean = &mut means[usize::from(*second)];
-        mean.iter_mut()
+    let mut means = vec![vec![0.0; size]; groups];
+    for (point, label) in points.iter().zip(labels) {
+        means[*label]
+            .iter_mut()
             .zip(point.at)
             .for_each(|(m, v)| *m += v * point.weight);
     }
@@ -94,31 +161,45 @@ fn means(points: &[Point], second: &[bool]) -> [Vec<f32>; 2] {
     means
 }
 
-/// Moves points between the groups until none wants to; gives how well the
-/// means explain the points, and the means.
-fn two_means(points: &[Point], mut second: Vec<bool>) -> (f32, [Vec<f32>; 2]) {
-    let mut voices = means(points, &second);
+/// Moves points between the groups until none wants to.
+fn means_of_groups(points: &[Point], mut labels: Vec<usize>, groups: usize) -> Groups {
+    let mut voices = means(points, &labels, groups);
     for _ in 0..50 {
-        let moved: Vec<bool> = points
+        let moved: Vec<usize> = points
             .iter()
-            .map(|p| dot(p.at, &voices[1]) > dot(p.at, &voices[0]))
+            .map(|p| greatest(voices.iter().map(|voice| dot(p.at, voice))))
             .collect();
-        if moved == second {
+        if moved == labels {
             break;
         }
-        second = moved;
-        voices = means(points, &second);
+        labels = moved;
+        voices = means(points, &labels, groups);
     }
     let fit = points
         .iter()
-        .zip(&second)
-        .map(|(p, second)| dot(p.at, &voices[usize::from(*second)]) * p.weight)
+        .zip(&labels)
+        .map(|(p, label)| dot(p.at, &voices[*label]) * p.weight)
         .sum();
-    (fit, voices)
+    Groups {
+        fit,
+        labels,
+        voices,
+    }
+}
+
+/// The index of the greatest value, the first of equal ones; 0 of nothing.
+pub(super) fn greatest(values: impl Iterator<Item = f32>) -> usize {
+    let mut best = (0, f32::NEG_INFINITY);
+    for (i, value) in values.enumerate() {
+        if value > best.1 {
+            best = (i, value);
+        }
+    }
+    best.0
 }
 
 /// Divides by the sign along the direction in which the prints differ most.
-fn along_main_axis(points: &[Point]) -> Vec<bool> {
+fn along_main_axis(points: &[Point]) -> Vec<usize> {
     let size = points.first().map_or(0, |p| p.at.len());
     let total: f32 = points.iter().map(|p| p.weight).sum();
     let mut mean = vec![0.0; size];
@@ -146,12 +227,15 @@ fn along_main_axis(points: &[Point]) -> Vec<bool> {
         normalise(&mut next);
         *axis = next;
     }
-    centred.iter().map(|x| dot(x, axis) > 0.0).collect()
+    centred
+        .iter()
+        .map(|x| usize::from(dot(x, axis) > 0.0))
+        .collect()
 }
 
 /// Divides by which of the two most unlike prints each is nearer to; only prints
 /// of much speech are candidates.
-fn by_most_unlike_pair(points: &[Point]) -> Option<Vec<bool>> {
+fn by_most_unlike_pair(points: &[Point]) -> Option<Vec<usize>> {
     let mut heavy: Vec<&Point> = points.iter().collect();
     heavy.sort_by(|a, b| b.weight.total_cmp(&a.weight));
     heavy.truncate((points.len() / 2 + 1).min(MOST_COMPARED));
@@ -163,7 +247,7 @@ fn by_most_unlike_pair(points: &[Point]) -> Option<Vec<bool>> {
     Some(
         points
             .iter()
-            .map(|p| dot(p.at, a.at) < dot(p.at, b.at))
+            .map(|p| usize::from(dot(p.at, a.at) < dot(p.at, b.at)))
             .collect(),
     )
 }
@@ -182,8 +266,26 @@ mod tests {
         }
     }
 
-    fn find(prints: &[Print]) -> Option<Pair> {
-        two_voices(&prints.iter().collect::<Vec<_>>())
+    fn find(prints: &[Print]) -> Option<People> {
+        people(&prints.iter().collect::<Vec<_>>())
+    }
+
+    fn side(people: &People, print: &[f32]) -> f32 {
+        let likes = people.likes(print);
+        likes[0] - likes[1]
+    }
+
+    #[test]
+    fn a_third_direction_is_a_third_voice_when_it_speaks_enough() {
+        let turns = |of_third: usize| -> Vec<Print> {
+            let axis = |i: usize| [[1.0, 0.1, 0.1], [0.1, 1.0, 0.1], [0.1, 0.1, 1.0]][i];
+            let two = (0..20).map(|i| print(&axis(i % 2), 3.0));
+            two.chain((0..of_third).map(|_| print(&axis(2), 3.0)))
+                .collect()
+        };
+        assert_eq!(find(&turns(6)).expect("voices").voices.len(), 3);
+        assert_eq!(find(&turns(2)).expect("voices").voices.len(), 2);
+        assert_eq!(find(&turns(0)).expect("voices").voices.len(), 2);
     }
 
     #[test]
@@ -201,9 +303,9 @@ mod tests {
             .collect();
         let pair = find(&prints).expect("voices");
         assert!(pair.likeness().expect("both") < 0.5);
-        let first = pair.side(&prints[0].values) > 0.0;
+        let first = side(&pair, &prints[0].values) > 0.0;
         for (i, p) in prints.iter().enumerate() {
-            assert_eq!(pair.side(&p.values) > 0.0, (i % 4 == 0) == first, "{i}");
+            assert_eq!(side(&pair, &p.values) > 0.0, (i % 4 == 0) == first, "{i}");
         }
     }
 
@@ -219,7 +321,7 @@ mod tests {
     fn few_prints_are_enough_and_none_is_nobody() {
         assert!(find(&[]).is_none());
         let single = find(&[print(&[1.0, 0.0], 0.2)]).expect("one");
-        assert!(single.side(&[1.0, 0.0]) != 0.0);
+        assert!(side(&single, &[1.0, 0.0]) != 0.0);
         assert_eq!(single.likeness(), None);
     }
 

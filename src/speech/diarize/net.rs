@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use rten::{Model, RunOptions, ThreadPool};
+use rten::{Model, NodeId, RunOptions, ThreadPool};
 use rten_tensor::Tensor;
 
 use super::DiarizeError;
@@ -48,6 +48,9 @@ thread_local! {
     static ALONE: Arc<ThreadPool> = Arc::new(ThreadPool::with_num_threads(1));
 }
 
+/// Shape and values of an input.
+type Given<'a> = (&'a [usize], Vec<f32>);
+
 /// A loaded model. Any number of threads can run it at once.
 pub(super) struct Net {
     name: ModelName,
@@ -66,38 +69,65 @@ impl Net {
     /// Runs the model on inputs (shape, values) and gives its first `N` outputs.
     pub(super) fn run<const N: usize>(
         &self,
-        inputs: Vec<(&[usize], Vec<f32>)>,
+        inputs: Vec<Given>,
     ) -> Result<[Vec<f32>; N], DiarizeError> {
-        let fail = |reason: String| DiarizeError::Run {
-            model: self.name,
-            reason,
-        };
         let ids = self.model.input_ids();
         let outputs = self
             .model
             .output_ids()
             .get(..N)
             .filter(|_| ids.len() == inputs.len())
-            .ok_or_else(|| fail("it has other inputs or outputs than expected".to_owned()))?;
-        let inputs = ids
-            .iter()
-            .zip(inputs)
-            .map(|(id, (shape, values))| (*id, Tensor::from_data(shape, values).into()))
-            .collect();
-        let options = RunOptions::default().with_thread_pool(Some(ALONE.with(Arc::clone)));
-        let values = self
-            .model
-            .run(inputs, outputs, Some(options))
-            .map_err(|e| fail(e.to_string()))?
-            .into_iter()
-            .map(|value| {
-                let tensor: Tensor<f32> =
-                    value.try_into().map_err(|_| fail("no f32".to_owned()))?;
-                Ok(tensor.into_data())
-            })
-            .collect::<Result<Vec<_>, _>>()?;
+            .ok_or_else(|| self.fail("it has other inputs or outputs than expected"))?;
+        let inputs = ids.iter().copied().zip(inputs).collect();
+        let values = self.compute(inputs, outputs)?;
         values
             .try_into()
-            .map_err(|_| fail("an output is missing".to_owned()))
+            .map_err(|_| self.fail("an output is missing"))
+    }
+
+    /// Computes the value named `to` from the one named `from`: a part of the model.
+    pub(super) fn part(
+        &self,
+        from: &str,
+        to: &str,
+        input: Given,
+    ) -> Result<Vec<f32>, DiarizeError> {
+        let node = |name: &str| {
+            self.model
+                .find_node(name)
+                .ok_or_else(|| self.fail(&format!("it has no {name}")))
+        };
+        let mut values = self.compute(vec![(node(from)?, input)], &[node(to)?])?;
+        values
+            .pop()
+            .ok_or_else(|| self.fail("an output is missing"))
+    }
+
+    fn compute(
+        &self,
+        inputs: Vec<(NodeId, Given)>,
+        outputs: &[NodeId],
+    ) -> Result<Vec<Vec<f32>>, DiarizeError> {
+        let inputs = inputs
+            .into_iter()
+            .map(|(id, (shape, values))| (id, Tensor::from_data(shape, values).into()))
+            .collect();
+        let options = RunOptions::default().with_thread_pool(Some(ALONE.with(Arc::clone)));
+        self.model
+            .run(inputs, outputs, Some(options))
+            .map_err(|error| self.fail(&error.to_string()))?
+            .into_iter()
+            .map(|value| {
+                let tensor: Tensor<f32> = value.try_into().map_err(|_| self.fail("no f32"))?;
+                Ok(tensor.into_data())
+            })
+            .collect()
+    }
+
+    fn fail(&self, reason: &str) -> DiarizeError {
+        DiarizeError::Run {
+            model: self.name,
+            reason: reason.to_owned(),
+        }
     }
 }

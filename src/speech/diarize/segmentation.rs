@@ -15,10 +15,10 @@ pub(super) const FRAME_S: f32 = 270.0 / SAMPLE_RATE as f32;
 /// The middle of the first frame: half of the model's view of 991 samples.
 pub(super) const FIRST_S: f32 = 991.0 / 2.0 / SAMPLE_RATE as f32;
 
-const WINDOW: usize = 10 * SAMPLE_RATE;
+pub(super) const WINDOW: usize = 10 * SAMPLE_RATE;
 /// From one window to the next: every moment is seen twice. Four times costs half
 /// as much again and changed nothing on the calls it was measured on.
-const HOP: usize = WINDOW / 2;
+pub(super) const HOP: usize = WINDOW / 2;
 const CASES: usize = 7;
 const SPEAKING: [[bool; LOCAL]; CASES] = [
     [false, false, false],
@@ -61,13 +61,6 @@ impl SegmentFrame {
     }
 }
 
-impl Segment {
-    /// The samples of the window that exist.
-    pub(super) fn samples<'a>(&self, all: &'a [f32]) -> &'a [f32] {
-        &all[self.start.min(all.len())..(self.start + WINDOW).min(all.len())]
-    }
-}
-
 /// The first samples of the windows that cover a recording.
 pub(super) fn starts(samples: usize) -> Vec<usize> {
     let more = samples.saturating_sub(WINDOW).div_ceil(HOP);
@@ -85,18 +78,16 @@ impl Segmenter {
         })
     }
 
-    /// Runs the model on the window that begins at `start`; behind the end of the
-    /// recording there is silence.
+    /// Runs the model on the window that begins at the sample `start` of the recording;
+    /// `samples` are those from there on. Where they end there is silence.
     pub(super) fn run(&self, samples: &[f32], start: usize) -> Result<Segment, DiarizeError> {
-        let mut segment = Segment {
-            start,
-            frames: Vec::new(),
-        };
-        let mut input = segment.samples(samples).to_vec();
+        let mut input = samples[..samples.len().min(WINDOW)].to_vec();
         input.resize(WINDOW, 0.0);
         let [cases] = self.net.run(vec![(&[1, 1, WINDOW], input)])?;
-        segment.frames = cases.as_chunks().0.iter().map(frame).collect();
-        Ok(segment)
+        Ok(Segment {
+            start,
+            frames: cases.as_chunks().0.iter().map(frame).collect(),
+        })
     }
 }
 

@@ -1,9 +1,9 @@
 //! Puts the windows together: for every moment how many speak, and which of the
-//! two. Called by [`super::Diarizer`].
+//! people. Called by [`super::Diarizer`].
 
-use super::cluster::{ONE_VOICE, Pair};
-use super::embedding::Print;
-use super::segmentation::{FIRST_S, FRAME_S, LOCAL, Segment};
+use super::cluster::{ONE_VOICE, People, greatest};
+use super::embedding::{Print, Run};
+use super::segmentation::{FIRST_S, FRAME_S, Segment};
 use super::vad::Region;
 use super::{Diarization, SAMPLE_RATE, Span};
 
@@ -12,6 +12,10 @@ const SLICE_WEIGHT: f32 = 1.0;
 /// A window's second voice is taken for the other person when the first looks
 /// no more than this clearer.
 const NEARLY_THE_SAME: f32 = 0.1;
+/// What a second of a run counts against its voice's whole print in the window.
+const RUN_WEIGHT: f32 = 3.0;
+/// People who can speak in a call.
+const MOST: usize = 3;
 const SHORTEST_S: f32 = 0.05;
 
 /// A local voice of a window.
@@ -21,6 +25,7 @@ pub(super) struct Voice {
     /// Its number there.
     pub(super) local: usize,
     pub(super) print: Print,
+    pub(super) runs: Vec<Run>,
 }
 
 /// Everything that was found out about the recording.
@@ -28,9 +33,9 @@ pub(super) struct Evidence<'a> {
     pub(super) segments: &'a [Segment],
     /// Ordered by window.
     pub(super) voices: &'a [Voice],
-    pub(super) pair: &'a Pair,
-    /// Slices of speech and which voice each is more like ([`Pair::side`]).
-    pub(super) sides: &'a [(Region, f32)],
+    pub(super) people: &'a People,
+    /// Slices of speech and how like each voice they are ([`People::likes`]).
+    pub(super) slices: &'a [(Region, Vec<f32>)],
     pub(super) regions: &'a [Region],
     pub(super) seconds: f32,
 }
@@ -42,57 +47,69 @@ struct Moment {
     seen: f32,
     /// Sum of the numbers of people speaking.
     speaking: f32,
-    /// Sums of the probabilities that each of the two speaks.
-    activity: [f32; 2],
-    /// Weighted sum of the slices' sides, and of the weights.
-    side: f32,
-    side_weight: f32,
+    /// Sums of the probabilities that each speaks.
+    activity: [f32; MOST],
+    /// Weighted sums of the slices' likeness to each, and of the weights.
+    likes: [f32; MOST],
+    like_weight: f32,
     /// Voice activity detection heard speech.
     heard: bool,
 }
 
 impl Moment {
-    /// How many speak (0 to 2) and which one is it rather (above 0: the first).
-    fn decide(&self) -> (usize, f32) {
+    /// How many speak (0 to 2), and what speaks for each person.
+    fn decide(&self) -> (usize, [f32; MOST]) {
         let seen = self.seen.max(1.0);
-        let side = if self.side_weight > 0.0 {
-            self.side / self.side_weight
+        let weight = if self.like_weight > 0.0 {
+            self.like_weight
         } else {
-            0.0
+            1.0
         };
         let count = (self.speaking / seen).round() as usize;
         if count == 0 && self.heard {
             // Speech that no window took for a voice; its words need a speaker all
             // the same, and only the voice prints can tell which.
-            return (1, 4.0 * side);
+            return (1, self.likes.map(|like| 4.0 * like / weight));
         }
-        let windows = (self.activity[0] - self.activity[1]) / seen;
-        (count.min(2), windows + SLICE_WEIGHT * side)
+        let both = self.activity.iter().zip(self.likes);
+        let mut scores = [0.0; MOST];
+        for (score, (activity, like)) in scores.iter_mut().zip(both) {
+            *score = activity / seen + SLICE_WEIGHT * like / weight;
+        }
+        (count.min(2), scores)
     }
 }
 
 pub(super) fn assemble(evidence: &Evidence) -> Diarization {
     let moments = moments(evidence);
-    let likeness = evidence.pair.likeness();
+    let likeness = evidence.people.likeness();
     let one_voice = likeness.is_none_or(|likeness| likeness > ONE_VOICE);
+    let known = if one_voice {
+        1
+    } else {
+        evidence.people.voices.len()
+    };
     let mut spans = Vec::new();
-    for speaker in 0..2_u8 {
+    for speaker in 0..known {
         let mut run: Option<(usize, f32)> = None;
         for (i, moment) in moments.iter().chain([&Moment::default()]).enumerate() {
-            let (count, side) = moment.decide();
-            let toward = if speaker == 0 { side } else { -side };
-            let mine = match (one_voice, count) {
-                (_, 0) => false,
-                (true, _) => speaker == 0,
-                (false, 1) => toward > 0.0 || (side == 0.0 && speaker == 0),
-                (false, _) => true,
-            };
-            match (mine, &mut run) {
+            let (count, scores) = moment.decide();
+            let scores = &scores[..known];
+            let others = scores.iter().enumerate().filter(|(i, _)| *i != speaker);
+            let before = others
+                .clone()
+                .filter(|(i, score)| {
+                    **score > scores[speaker] || (**score == scores[speaker] && *i < speaker)
+                })
+                .count();
+            let best_other = others.map(|(_, s)| *s).fold(f32::NEG_INFINITY, f32::max);
+            let toward = scores[speaker] - best_other;
+            match (before < count, &mut run) {
                 (true, None) => run = Some((i, certainty(toward, one_voice, count))),
                 (true, Some((_, sum))) => *sum += certainty(toward, one_voice, count),
                 (false, Some((from, sum))) => {
                     let confidence = *sum / (i - *from) as f32;
-                    spans.extend(span(*from, i, evidence.seconds, speaker, confidence));
+                    spans.extend(span(*from, i, evidence.seconds, speaker as u8, confidence));
                     run = None;
                 }
                 (false, None) => {}
@@ -100,21 +117,29 @@ pub(super) fn assemble(evidence: &Evidence) -> Diarization {
         }
     }
     spans.sort_by_key(|s| (s.start_ms, s.end_ms, s.speaker));
-    if spans.first().is_some_and(|s| s.speaker == 1) {
-        spans.iter_mut().for_each(|s| s.speaker = 1 - s.speaker);
-    }
-    let mut speakers: Vec<u8> = spans.iter().map(|s| s.speaker).collect();
-    speakers.sort_unstable();
-    speakers.dedup();
     Diarization {
+        speakers: in_order_of_appearance(&mut spans),
         spans,
-        speakers: speakers.len() as u8,
         likeness,
     }
 }
 
-/// A probability from the balance between the two; when both speak, the doubt is
-/// not who it is.
+/// Numbers the speakers anew, from 0 for the first; gives how many there are.
+fn in_order_of_appearance(spans: &mut [Span]) -> u8 {
+    let mut numbers = Vec::new();
+    for span in spans {
+        let known = numbers.iter().position(|speaker| *speaker == span.speaker);
+        let number = known.unwrap_or(numbers.len());
+        if known.is_none() {
+            numbers.push(span.speaker);
+        }
+        span.speaker = number as u8;
+    }
+    numbers.len() as u8
+}
+
+/// A probability from the balance between the likeliest and the next; when both
+/// speak, the doubt is not who it is.
 fn certainty(toward: f32, one_voice: bool, count: usize) -> f32 {
     if one_voice || count > 1 {
         0.9
@@ -143,20 +168,37 @@ fn moments(evidence: &Evidence) -> Vec<Moment> {
         let here = voices.iter().take_while(|v| v.window == window).count();
         let (mine, others) = voices.split_at(here);
         voices = others;
-        let people = people(mine, evidence.pair);
         let offset = (segment.start as f32 / SAMPLE_RATE as f32 / FRAME_S).round() as usize;
-        for (moment, frame) in moments.iter_mut().skip(offset).zip(&segment.frames) {
+        let seen = moments.iter_mut().skip(offset).zip(&segment.frames);
+        for (moment, frame) in seen {
             moment.seen += 1.0;
             moment.speaking += frame.count() as f32;
-            for (person, activity) in people.iter().zip(frame.activity) {
-                if let Some(person) = person {
-                    moment.activity[*person] += activity;
-                }
+        }
+        for (voice, person) in mine.iter().zip(persons(mine, evidence.people)) {
+            let mut by_frame = vec![person; segment.frames.len()];
+            let whole = evidence.people.likes(&voice.print.values);
+            for run in &voice.runs {
+                let own = evidence.people.likes(&run.print);
+                let weight = RUN_WEIGHT * run.frames.len() as f32 * FRAME_S;
+                // The choice for the whole voice is kept where the run says nothing.
+                let whole = whole.iter().enumerate().map(|(i, like)| {
+                    if i == person {
+                        whole[greatest(whole.iter().copied())]
+                    } else {
+                        *like
+                    }
+                });
+                let likes = whole.zip(own).map(|(whole, own)| whole + weight * own);
+                by_frame[run.frames.clone()].fill(greatest(likes));
+            }
+            let frames = segment.frames.iter().zip(by_frame);
+            for (moment, (frame, person)) in moments.iter_mut().skip(offset).zip(frames) {
+                moment.activity[person] += frame.activity[voice.local];
             }
         }
     }
     let frame_of = |ms: u64| ((ms as f32 / 1000.0 / FRAME_S) as usize).min(n);
-    for (slice, side) in evidence.sides {
+    for (slice, likes) in evidence.slices {
         let (from, to) = (
             frame_of(slice.start_ms),
             (frame_of(slice.end_ms) + 1).min(n),
@@ -166,8 +208,10 @@ fn moments(evidence: &Evidence) -> Vec<Moment> {
             // The middle of a slice counts more than its ends.
             let at = (i + 1) as f32 / length;
             let weight = 1.0 - (2.0 * at - 1.0).abs() + 0.05;
-            moment.side += side * weight;
-            moment.side_weight += weight;
+            for (sum, like) in moment.likes.iter_mut().zip(likes) {
+                *sum += like * weight;
+            }
+            moment.like_weight += weight;
         }
     }
     for region in evidence.regions {
@@ -179,26 +223,41 @@ fn moments(evidence: &Evidence) -> Vec<Moment> {
 
 /// Which person each local voice of a window is. The two longest voices are two
 /// people unless the prints say clearly that they are one.
-fn people(voices: &[Voice], pair: &Pair) -> [Option<usize>; LOCAL] {
-    let mut longest: Vec<&Voice> = voices.iter().collect();
-    longest.sort_by(|a, b| b.print.used_s.total_cmp(&a.print.used_s));
-    let sides: Vec<f32> = longest.iter().map(|v| pair.side(&v.print.values)).collect();
-    let mut assigned: Vec<usize> = sides.iter().map(|s| usize::from(*s < 0.0)).collect();
-    if let ([a, b, ..], [x, y, ..]) = (assigned.as_mut_slice(), sides.as_slice())
-        && a == b
+fn persons(voices: &[Voice], people: &People) -> Vec<usize> {
+    let likes: Vec<Vec<f32>> = voices
+        .iter()
+        .map(|voice| people.likes(&voice.print.values))
+        .collect();
+    let mut persons: Vec<usize> = likes
+        .iter()
+        .map(|likes| greatest(likes.iter().copied()))
+        .collect();
+    let mut longest: Vec<usize> = (0..voices.len()).collect();
+    longest.sort_by(|a, b| voices[*b].print.used_s.total_cmp(&voices[*a].print.used_s));
+    if let [first, second, ..] = longest[..]
+        && persons[first] == persons[second]
     {
-        let (weaker, margin) = if y.abs() < x.abs() {
-            (b, y.abs())
+        // The next likeliest person of each, and how much less likely.
+        let next = |voice: usize| {
+            let others = likes[voice].iter().enumerate().map(|(i, like)| {
+                if i == persons[voice] {
+                    f32::NEG_INFINITY
+                } else {
+                    *like
+                }
+            });
+            let person = greatest(others);
+            (likes[voice][persons[voice]] - likes[voice][person], person)
+        };
+        let (first_next, second_next) = (next(first), next(second));
+        let (weaker, (margin, person)) = if second_next.0 < first_next.0 {
+            (second, second_next)
         } else {
-            (a, x.abs())
+            (first, first_next)
         };
         if margin < NEARLY_THE_SAME {
-            *weaker = 1 - *weaker;
+            persons[weaker] = person;
         }
     }
-    let mut people = [None; LOCAL];
-    for (voice, person) in longest.iter().zip(assigned) {
-        people[voice.local] = Some(person);
-    }
-    people
+    persons
 }

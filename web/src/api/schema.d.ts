@@ -994,6 +994,12 @@ export interface components {
              * @description How sure it is which of the two is the operator, 0–1; null where the speakers are not told apart.
              */
             operator_confidence?: number;
+            /**
+             * Format: uint8
+             * @description Voices that have words: three where the call was handed to a colleague, who counts
+             *     as the operator; 0 where they were not counted.
+             */
+            voices: number;
             /** @description Speech in which words may be missing. */
             doubtful: components["schemas"]["SpanView"][];
             language: string;

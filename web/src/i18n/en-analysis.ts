@@ -43,6 +43,7 @@ export const enAnalysis: typeof ruAnalysis = {
     client: 'Client',
     unknown: 'Unknown',
     short: { operator: 'O', client: 'C', unknown: '?' },
+    colleague: 'There are three voices: the call was handed to a colleague, who counts as the operator.',
     by: {
       channels: 'Speakers are separated by the channels of the recording',
       diarized: 'Speakers are separated by the sound of the voice: mistakes are possible',

@@ -42,6 +42,7 @@ export const ruAnalysis = {
     client: 'Клиент',
     unknown: 'Не определён',
     short: { operator: 'О', client: 'К', unknown: '?' },
+    colleague: 'Голосов три: звонок передан коллеге, он считается оператором.',
     by: {
       channels: 'Голоса разделены по каналам записи',
       diarized: 'Голоса разделены по звучанию: возможны ошибки',

@@ -109,7 +109,7 @@ export function Transcript({ detail, transcript, player, query }: Props) {
           </Notice>
         )}
         {(speakers === 'diarized' || speakers === 'unseparated') && (
-          <Notice tone={speakers === 'diarized' ? 'info' : 'fair'}>{t.speakers.by[speakers]}</Notice>
+          <Notice tone={speakers === 'diarized' ? 'info' : 'fair'}>{transcript.voices > 2 ? `${t.speakers.by[speakers]}. ${t.speakers.colleague}` : t.speakers.by[speakers]}</Notice>
         )}
         {transcript.operator_confidence != null && transcript.operator_confidence < SURE_FROM && (
           <Notice tone="fair" action={editable && <SwapButton callId={call.id} version={transcript.version} />}>

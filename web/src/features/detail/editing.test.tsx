@@ -20,6 +20,7 @@ function sample(version = 4): CallDetail {
       version,
       author: null,
       operator_confidence: 0.55,
+      voices: 2,
       doubtful: [{ start_ms: 1500, end_ms: 2500 }],
       turns: [
         { index: 0, speaker: 'operator', start_ms: 0, end_ms: 900, text: 'Добрый день', words: [word(0, 'Добрый', true), word(500, 'день')] },
