@@ -39,12 +39,12 @@ pub struct Config {
 /// What is known of recordings by the door they come by.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sources {
-    /// Of what is uploaded.
-    pub upload: SourceSettings,
+    /// In the order of [`Source::ALL`].
+    settings: [SourceSettings; Source::ALL.len()],
 }
 
 /// What is known of the recordings of one source.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SourceSettings {
     /// Which channel of a stereo recording is the operator's.
     pub operator_channel: OperatorChannel,
@@ -53,9 +53,7 @@ pub struct SourceSettings {
 impl Sources {
     /// What is known of recordings from `source`.
     pub fn of(&self, source: Source) -> &SourceSettings {
-        match source {
-            Source::Upload => &self.upload,
-        }
+        &self.settings[source as usize]
     }
 }
 
@@ -291,22 +289,30 @@ impl Config {
 
 /// `general` holds where a source says nothing of its own.
 fn sources_of(mut table: Table, general: OperatorChannel, faults: &mut Vec<String>) -> Sources {
-    let mut upload = Section {
-        name: "sources.upload.",
-        table: section(&mut table, "upload", faults),
-        faults,
-    };
-    let operator_channel = match upload.take("operator_channel", OperatorChannel::Auto) {
-        OperatorChannel::Auto => general,
-        own => own,
-    };
-    upload.finish();
+    let settings = Source::ALL.map(|source| {
+        let mut own = Section {
+            name: match source {
+                Source::Upload => "sources.upload.",
+                Source::Sftp => "sources.sftp.",
+                Source::Pull => "sources.pull.",
+                Source::Import => "sources.import.",
+                Source::Mango => "sources.mango.",
+                Source::Calltouch => "sources.calltouch.",
+            },
+            table: section(&mut table, source.name(), faults),
+            faults,
+        };
+        let operator_channel = match own.take("operator_channel", OperatorChannel::Auto) {
+            OperatorChannel::Auto => general,
+            channel => channel,
+        };
+        own.finish();
+        SourceSettings { operator_channel }
+    });
     for key in table.keys() {
         faults.push(format!("sources.{key}: there is no such source"));
     }
-    Sources {
-        upload: SourceSettings { operator_channel },
-    }
+    Sources { settings }
 }
 
 /// The usual endings, with what the section says of them and of others.

@@ -3,9 +3,11 @@
 //! it depends on nothing in the crate.
 
 pub mod call;
+pub mod details;
 pub mod job;
 pub mod language;
 pub mod metrics;
+pub mod phone;
 pub mod raw;
 pub mod revise;
 pub mod score;
@@ -15,6 +17,7 @@ pub mod transcript;
 pub mod user;
 
 pub use call::{Call, CallId, Envelope, MediaInfo, MediaKind, Recording, Source};
+pub use details::CallDetails;
 pub use job::{Job, JobError, JobEvent, JobState, Priority, Stage, Status};
 pub use metrics::Metrics;
 pub use raw::{RawCoding, RawEndings, RawFormat};

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::config::valid_language;
 use crate::domain::call::Direction;
-use crate::domain::{Call, CallId, Job, Priority, RawEndings, Recording, Source};
+use crate::domain::{Call, CallDetails, CallId, Job, Priority, RawEndings, Recording, Source};
 use crate::pipeline::Runner;
 use crate::pipeline::media::{self, Input, MediaError};
 use crate::store::{Spool, Store, StoreError};
@@ -52,6 +52,10 @@ pub struct Arrival {
     pub direction: Option<Direction>,
     /// Order in the queue.
     pub priority: Priority,
+    /// When the conversation began.
+    pub started_at: Option<Timestamp>,
+    /// What else is told of the call.
+    pub details: CallDetails,
 }
 
 /// What became of it.
@@ -135,11 +139,12 @@ impl Intake {
             direction: arrival.direction,
             media: inspected.kind,
             created_at: now,
-            started_at: None,
+            started_at: arrival.started_at,
             duration_ms: None,
             speakers_swapped: false,
             separation: None,
             score: None,
+            details: arrival.details,
         };
         let job = Job::new(id.clone(), arrival.priority, now);
         match self.store.accept(spool, &recording, &call, &job)? {
