@@ -4,9 +4,13 @@
 
 pub mod call;
 pub mod details;
+pub mod directory;
+pub mod employees_csv;
+pub mod filename;
 pub mod job;
 pub mod language;
 pub mod metrics;
+pub mod notice;
 pub mod phone;
 pub mod raw;
 pub mod revise;
@@ -14,6 +18,7 @@ pub mod score;
 pub mod scorecard;
 pub mod scorecard_toml;
 pub mod transcript;
+pub mod translit;
 pub mod user;
 
 pub use call::{Call, CallId, Envelope, MediaInfo, MediaKind, Recording, Source};
