@@ -1,6 +1,8 @@
 //! One TOML file, environment variables over it, command line over both;
 //! validated whole at start, every fault named at once.
 
+mod outside;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +11,8 @@ use toml::{Table, Value};
 
 use crate::domain::language::LANGUAGES;
 use crate::domain::{RawEndings, Source};
+
+pub use outside::{CALLTOUCH_FIELDS, Calltouch, CalltouchSite, Mango, Names, Network, Secret};
 
 /// The file that is read when none is named, where it exists.
 pub const DEFAULT_CONFIG: &str = "/etc/call-analytics/config.toml";
@@ -34,6 +38,12 @@ pub struct Config {
     pub sources: Sources,
     /// Names that stand for sound without a header.
     pub raw: RawEndings,
+    /// Names of files.
+    pub names: Names,
+    /// MANGO OFFICE.
+    pub mango: Mango,
+    /// Calltouch.
+    pub calltouch: Calltouch,
 }
 
 /// What is known of recordings by the door they come by.
@@ -166,6 +176,9 @@ impl Config {
         let mut scoring = section(&mut table, "scoring", faults);
         let sources = section(&mut table, "sources", faults);
         let raw = raw_of(section(&mut table, "raw", faults), faults);
+        let names = outside::names(section(&mut table, "names", faults), faults);
+        let mango = outside::mango(section(&mut table, "mango", faults), env, faults);
+        let calltouch = outside::calltouch(section(&mut table, "calltouch", faults), env, faults);
         let mut root = Section {
             name: "",
             table,
@@ -278,6 +291,9 @@ impl Config {
             scoring: Scoring { scorecard },
             sources,
             raw,
+            names,
+            mango,
+            calltouch,
         }
     }
 
