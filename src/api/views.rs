@@ -211,6 +211,10 @@ pub(super) struct CallView {
     source: SourceView,
     /// Who called whom, where that is known.
     direction: Option<DirectionView>,
+    /// Who called, as sent.
+    caller: Option<String>,
+    /// Who was called, as sent.
+    called: Option<String>,
     /// 0–100.
     overall_percent: Option<f64>,
     /// The transcript has changed since it was scored.
@@ -246,6 +250,8 @@ impl CallView {
             },
             source: call.source.into(),
             direction: call.direction.map(DirectionView::from),
+            caller: call.details.caller.as_ref().map(|end| end.text.clone()),
+            called: call.details.called.as_ref().map(|end| end.text.clone()),
             score_stale: call.score.as_ref().is_some_and(|score| score.stale),
             overall_percent: call.score.as_ref().and_then(|score| score.overall_percent),
             criteria: call
