@@ -122,19 +122,74 @@ pub fn key(source: Source, id: &str) -> String {
     format!("{}/{id}", source.name())
 }
 
-/// Texts that a notice and its call have in common: where two share one, they
-/// are compared ([`Notice::distance_s`]).
-pub fn joining_keys(details: &CallDetails) -> Vec<String> {
-    let ids = details
-        .external_ids
-        .iter()
-        .filter(|id| JOINING.contains(&id.system.as_str()))
-        .map(|id| format!("id:{}/{}", id.system, id.id));
-    let phones = details.end_phones().map(|phone| format!("phone:{phone}"));
-    let mut keys: Vec<String> = ids.chain(phones).collect();
-    keys.sort();
-    keys.dedup();
-    keys
+/// What a conversation is found by.
+pub struct Traces<'a> {
+    /// What is told of it.
+    pub details: &'a CallDetails,
+    /// Who called whom.
+    pub direction: Option<Direction>,
+    /// When it began.
+    pub started_at: Option<Timestamp>,
+}
+
+impl<'a> From<&'a Notice> for Traces<'a> {
+    fn from(notice: &'a Notice) -> Self {
+        Self {
+            details: &notice.details,
+            direction: notice.direction,
+            started_at: notice.started_at,
+        }
+    }
+}
+
+impl<'a> From<&'a Call> for Traces<'a> {
+    fn from(call: &'a Call) -> Self {
+        Self {
+            details: &call.details,
+            direction: call.direction,
+            started_at: call.started_at,
+        }
+    }
+}
+
+/// Seconds of a day.
+const DAY_S: i64 = 86_400;
+
+impl Traces<'_> {
+    /// Texts under which a call or a notice is kept: its ids, and the client's
+    /// number with the day. The line that everybody calls is none of them where
+    /// the direction is known, and the day keeps what shares a number few.
+    pub fn keys(&self) -> Vec<String> {
+        self.near(0..=0)
+    }
+
+    /// Texts under which what may be the same conversation is kept: with the days
+    /// around. What is found so is compared by [`Notice::distance_s`].
+    pub fn wanted(&self) -> Vec<String> {
+        self.near(-1..=1)
+    }
+
+    fn near(&self, days: std::ops::RangeInclusive<i64>) -> Vec<String> {
+        let ids = self
+            .details
+            .external_ids
+            .iter()
+            .filter(|id| JOINING.contains(&id.system.as_str()))
+            .map(|id| format!("id:{}/{}", id.system, id.id));
+        let mut keys: Vec<String> = ids.collect();
+        if let Some(at) = self.started_at {
+            let day = at.as_second().div_euclid(DAY_S);
+            for phone in clients(self.direction, self.details) {
+                keys.extend(
+                    days.clone()
+                        .map(|more| format!("phone:{phone}@{}", day + more)),
+                );
+            }
+        }
+        keys.sort();
+        keys.dedup();
+        keys
+    }
 }
 
 /// The lane of MANGO's errands.
@@ -314,11 +369,13 @@ mod tests {
         assert_eq!(notice.distance_s(&far), Some(0));
         far.started_at = at(50_000);
         assert_eq!(notice.distance_s(&far), None);
-        let keys = joining_keys(&notice.details);
+        let keys = Traces::from(&notice).keys();
+        let wanted = Traces::from(&far).wanted();
+        assert!(wanted.iter().any(|key| keys.contains(key)));
+        // The line that was called is not what anybody is found by.
         assert!(
-            joining_keys(&far.details)
-                .iter()
-                .any(|key| keys.contains(key))
+            !keys.iter().any(|key| key.contains("74951234567")),
+            "{keys:?}"
         );
     }
 

@@ -18,6 +18,8 @@ use crate::store::{Next, Stopped, StoreError, Waiting};
 const PATIENCE: Duration = Duration::from_secs(3 * 24 * 3600);
 /// Longest time between two attempts.
 const MAX_BACKOFF: Duration = Duration::from_secs(3600);
+/// So many attempts at a recording that is not there follow each other without doubling.
+const PROMPT: u32 = 4;
 /// MANGO locks the key after a second invalid request in two minutes.
 const AFTER_REFUSAL: Duration = Duration::from_secs(125);
 /// Between two looks at statistics that are not ready.
@@ -197,7 +199,8 @@ fn after_fault(
         }
         Fault::NotReady(_) => {
             *faults = 0;
-            kept.not_before = add(now, doubled(retry, kept.attempts));
+            // Every minute at first, then ever more seldom.
+            kept.not_before = add(now, doubled(retry, kept.attempts.saturating_sub(PROMPT)));
             kept.failed = too_old;
         }
         Fault::Unusable(_) => kept.failed = true,

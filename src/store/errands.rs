@@ -46,10 +46,6 @@ pub struct Product {
     pub stopped: Option<Stopped>,
     /// Nothing is asked of it before.
     pub paused_until: Option<Timestamp>,
-    /// When it last sent something.
-    pub heard_at: Option<Timestamp>,
-    /// When it last answered well.
-    pub answered_at: Option<Timestamp>,
     /// What went wrong last, and when.
     pub last_error: Option<(Timestamp, String)>,
     /// The last synchronisation that ended: when, and what it found.

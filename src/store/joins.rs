@@ -5,10 +5,10 @@
 use redb::{ReadableMultimapTable, WriteTransaction};
 
 use super::calls::{get, put};
-use super::{StoreError, employees, operators, schema};
-use crate::domain::details::OperatorBy;
+use super::{StoreError, employees, operators, payloads, schema};
+use crate::domain::details::{CALLTOUCH, MANGO_ENTRY, OperatorBy};
 use crate::domain::directory::Directory;
-use crate::domain::notice::{self, Notice};
+use crate::domain::notice::{self, Notice, Traces};
 use crate::domain::{Call, CallDetails, CallId, Source};
 
 type Keys = redb::MultimapTableDefinition<'static, &'static str, &'static str>;
@@ -16,11 +16,11 @@ type Keys = redb::MultimapTableDefinition<'static, &'static str, &'static str>;
 fn index(
     txn: &WriteTransaction,
     table: Keys,
-    details: &CallDetails,
+    traces: &Traces<'_>,
     owner: &str,
 ) -> Result<(), StoreError> {
     let mut table = txn.open_multimap_table(table)?;
-    for key in notice::joining_keys(details) {
+    for key in traces.keys() {
         table.insert(key.as_str(), owner)?;
     }
     Ok(())
@@ -29,11 +29,11 @@ fn index(
 fn owners(
     txn: &WriteTransaction,
     table: Keys,
-    details: &CallDetails,
+    traces: &Traces<'_>,
 ) -> Result<Vec<String>, StoreError> {
     let table = txn.open_multimap_table(table)?;
     let mut found = Vec::new();
-    for key in notice::joining_keys(details) {
+    for key in traces.wanted() {
         for owner in table.get(key.as_str())? {
             let owner = owner?.value().to_owned();
             if !found.contains(&owner) {
@@ -48,7 +48,7 @@ fn owners(
 /// it give it their details, and its operator is named.
 pub(super) fn call_arrives(txn: &WriteTransaction, call: &mut Call) -> Result<(), StoreError> {
     let mut found = Vec::new();
-    for key in owners(txn, schema::NOTICE_KEYS, &call.details)? {
+    for key in owners(txn, schema::NOTICE_KEYS, &Traces::from(&*call))? {
         if let Some(notice) = get::<Notice>(txn, schema::NOTICES, &key)?
             && let Some(distance) = notice.distance_s(call)
         {
@@ -71,7 +71,12 @@ pub(super) fn call_arrives(txn: &WriteTransaction, call: &mut Call) -> Result<()
     }
     let directory = employees::directory(txn)?;
     decide_operator(call, &directory);
-    index(txn, schema::CALL_KEYS, &call.details, call.id.as_str())
+    index(
+        txn,
+        schema::CALL_KEYS,
+        &Traces::from(&*call),
+        call.id.as_str(),
+    )
 }
 
 /// A notice is written: it gives its details to the calls it belongs to. With
@@ -82,7 +87,7 @@ pub(super) fn notice_changes(
     told: Option<&CallId>,
 ) -> Result<Vec<CallId>, StoreError> {
     let mut near: Vec<(u64, Call)> = Vec::new();
-    for id in owners(txn, schema::CALL_KEYS, &notice.details)? {
+    for id in owners(txn, schema::CALL_KEYS, &Traces::from(&notice))? {
         if let Some(call) = get::<Call>(txn, schema::CALLS, &id)?
             && let Some(distance) = notice.distance_s(&call)
             && !notice.calls.contains(&call.id)
@@ -106,7 +111,12 @@ pub(super) fn notice_changes(
         }
     }
     put(txn, schema::NOTICES, &notice.key(), &notice)?;
-    index(txn, schema::NOTICE_KEYS, &notice.details, &notice.key())?;
+    index(
+        txn,
+        schema::NOTICE_KEYS,
+        &Traces::from(&notice),
+        &notice.key(),
+    )?;
     let mut changed = Vec::new();
     let directory = employees::directory(txn)?;
     for id in &notice.calls {
@@ -117,7 +127,7 @@ pub(super) fn notice_changes(
         give(&mut call, &notice);
         name_operator(txn, &mut call, &directory)?;
         if call != before {
-            index(txn, schema::CALL_KEYS, &call.details, id.as_str())?;
+            index(txn, schema::CALL_KEYS, &Traces::from(&call), id.as_str())?;
             put(txn, schema::CALLS, id.as_str(), &call)?;
             changed.push(id.clone());
         }
@@ -133,7 +143,7 @@ fn taken_by_nearer(
     call: &Call,
     distance: u64,
 ) -> Result<bool, StoreError> {
-    for key in owners(txn, schema::NOTICE_KEYS, &call.details)? {
+    for key in owners(txn, schema::NOTICE_KEYS, &Traces::from(call))? {
         if key == notice.key() {
             continue;
         }
@@ -156,11 +166,38 @@ fn give(call: &mut Call, notice: &Notice) {
     call.started_at = call.started_at.or(notice.started_at);
 }
 
-/// Takes a call out of the table.
+/// Takes a call out of the table. What was told of it goes with it; of a notice
+/// that belongs to no other call only the ids stay, so that its recordings are
+/// not fetched again.
 pub(super) fn forget(txn: &WriteTransaction, call: &Call) -> Result<(), StoreError> {
-    let mut table = txn.open_multimap_table(schema::CALL_KEYS)?;
-    for key in notice::joining_keys(&call.details) {
-        table.remove(key.as_str(), call.id.as_str())?;
+    {
+        let mut table = txn.open_multimap_table(schema::CALL_KEYS)?;
+        for key in Traces::from(call).keys() {
+            table.remove(key.as_str(), call.id.as_str())?;
+        }
+    }
+    for id in &call.details.external_ids {
+        let source = match id.system.as_str() {
+            MANGO_ENTRY => Source::Mango,
+            CALLTOUCH => Source::Calltouch,
+            _ => continue,
+        };
+        let key = notice::key(source, &id.id);
+        let Some(mut notice) = get::<Notice>(txn, schema::NOTICES, &key)? else {
+            continue;
+        };
+        notice.calls.retain(|known| *known != call.id);
+        if notice.calls.is_empty() {
+            let ids = std::mem::take(&mut notice.details.external_ids);
+            notice.details = CallDetails {
+                external_ids: ids,
+                ..CallDetails::default()
+            };
+            notice.started_at = None;
+            notice.taken.clone_from(&notice.recordings);
+            payloads::remove(txn, &key)?;
+        }
+        put(txn, schema::NOTICES, &key, &notice)?;
     }
     Ok(())
 }

@@ -48,6 +48,13 @@ pub(super) fn keep(
     Ok(())
 }
 
+/// Removes what was sent about a notice.
+pub(super) fn remove(txn: &WriteTransaction, notice: &str) -> Result<(), StoreError> {
+    txn.open_table(schema::PAYLOADS)?
+        .retain_in((notice, i64::MIN)..=(notice, i64::MAX), |_, _| false)?;
+    Ok(())
+}
+
 impl Store {
     /// What was sent about a notice, oldest first.
     pub fn payloads(&self, notice: &str) -> Result<Vec<Payload>, StoreError> {

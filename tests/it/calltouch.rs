@@ -154,6 +154,26 @@ async fn a_webhook_in_every_form_brings_its_recording() {
             .0,
         404
     );
+    // What is deleted is gone with all that was told of it, and is not fetched again.
+    let first = calls(&server, &[("external_id", "1")], 1).await;
+    let path = format!("/results/{}", first[0]["id"].as_str().expect("an id"));
+    assert_eq!(server.send(Method::DELETE, &path, None).await.0, 204);
+    let metadata = server.get("/calltouch/metadata/1").await;
+    assert_eq!(
+        (&metadata["payloads"], &metadata["details"]["caller"]),
+        (&json!([]), &Value::Null)
+    );
+    assert_eq!(
+        hook(&server, SECRET, &[("id", "1"), ("record", "1")]).await,
+        200
+    );
+    lane(&server, "nothing to do", |lane| lane["waiting"] == 0).await;
+    assert_eq!(server.results(&[("source", "calltouch")]).await["total"], 3);
+    assert_eq!(
+        double.asked("/1/download"),
+        3,
+        "twice not there, then there"
+    );
     let put = files(&aside.path().join(SITE));
     assert_eq!(put.len(), 8, "{put:?}");
     assert_eq!(

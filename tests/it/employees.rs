@@ -114,6 +114,7 @@ async fn names_of_files_and_the_directory_tell_who_it_was() {
     let path = format!("/employees/{}", olga["id"].as_str().expect("an id"));
     let mut changed = olga.clone();
     changed["name"] = json!("Ольга Новая");
+    changed["sip"] = json!(["olga", "Щербакова Ольга"]);
     let (status, put) = server.send(Method::PUT, &path, Some(changed)).await;
     assert_eq!(
         (status, &put["name"], &put["phones"]),

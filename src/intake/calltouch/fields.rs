@@ -273,9 +273,7 @@ impl Fields {
         details.traffic.keyword = text("keyword");
         let told = self.get("id").filter(|id| id.len() <= 100);
         let id = told.unwrap_or(context.id).to_owned();
-        if told.is_some() {
-            details.add_id(CALLTOUCH, &id);
-        }
+        details.add_id(CALLTOUCH, &id);
         for (field, system) in [
             ("ct_caller_id", "calltouch_caller"),
             ("session_id", "calltouch_session"),

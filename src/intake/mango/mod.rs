@@ -22,6 +22,8 @@ use crate::store::Spool;
 
 /// MANGO takes ten requests a second of a product.
 const SPACING: Duration = Duration::from_millis(110);
+/// Before the first request after a start.
+const STARTING: Duration = Duration::from_secs(1);
 /// And begins one statistic in two seconds.
 const STATS_SPACING: Duration = Duration::from_millis(2_100);
 
@@ -46,7 +48,8 @@ pub enum Statistics {
 impl Mango {
     /// As the settings say.
     pub fn new(settings: &config::Mango) -> Self {
-        let now = Instant::now();
+        // Requests of a process that was just killed count as well.
+        let now = Instant::now() + STARTING;
         Self {
             agent: web::agent(Duration::from_secs(settings.timeout_s)),
             settings: settings.clone(),
