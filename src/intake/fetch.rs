@@ -203,7 +203,11 @@ fn after_fault(
             kept.not_before = add(now, doubled(retry, kept.attempts.saturating_sub(PROMPT)));
             kept.failed = too_old;
         }
-        Fault::Unusable(_) => kept.failed = true,
+        // What broke off on the way may look like a damaged file.
+        Fault::Unusable(_) => {
+            kept.not_before = add(now, doubled(retry, kept.attempts));
+            kept.failed = kept.attempts >= PROMPT;
+        }
         Fault::Refused(_) => kept.failed = true,
         // The errand waits; it is the key that is wrong.
         Fault::Locked(_) => kept.attempts -= 1,
