@@ -22,9 +22,13 @@ use crate::domain::scorecard_toml::{self, DEFAULT_SCORECARD};
 use crate::domain::{Scorecard, User};
 use crate::events::Events;
 use crate::intake::Intake;
+use crate::intake::fetch::Fetching;
+use crate::intake::names::Names;
+use crate::intake::outside::Outside;
 use crate::pipeline::score::Rules;
 use crate::pipeline::stages::Tools;
 use crate::pipeline::{Runner, Workers};
+use crate::schedule::{self, Schedule};
 use crate::search::Search;
 use crate::speech::model::{Manifest, ModelError, ModelStore};
 use crate::store::{Store, StoreError};
@@ -48,6 +52,8 @@ pub struct Parts {
     pub runner: Arc<Runner>,
     /// The way in.
     pub intake: Arc<Intake>,
+    /// What outside systems send and are asked.
+    pub outside: Arc<Outside>,
     /// Signs tokens.
     pub tokens: Tokens,
     /// Cancelled when the server stops: long connections end.
@@ -114,6 +120,8 @@ impl Parts {
 pub struct App {
     parts: Arc<Parts>,
     workers: Workers,
+    fetching: Fetching,
+    schedule: Schedule,
     acceptor: <TcpListener<SocketAddr> as Listener>::Acceptor,
     control: tokio::net::UnixListener,
     address: SocketAddr,
@@ -183,7 +191,16 @@ impl App {
             Arc::clone(&runner),
             config.max_upload_bytes,
             config.raw.clone(),
+            Names::new(&config.names)?,
         ));
+        let outside = Arc::new(Outside::new(
+            &config,
+            Arc::clone(&store),
+            Arc::clone(&runner),
+            Arc::clone(&intake),
+        )?);
+        let fetching = Fetching::start(&outside)?;
+        let schedule = schedule::start(&config, &outside).await?;
         let parts = Arc::new(Parts {
             config,
             store,
@@ -191,6 +208,7 @@ impl App {
             events,
             runner,
             intake,
+            outside,
             tokens: Tokens::new(&key),
             stopping: CancellationToken::new(),
             started: Instant::now(),
@@ -199,6 +217,8 @@ impl App {
         Ok(Self {
             parts,
             workers,
+            fetching,
+            schedule,
             acceptor,
             control,
             address,
@@ -233,8 +253,13 @@ impl App {
             .run_with_graceful_shutdown(api::routes(Arc::clone(&self.parts)), signal, Some(GRACE))
             .await;
         control.abort();
-        let workers = self.workers;
-        tokio::task::spawn_blocking(move || workers.stop()).await?;
+        self.schedule.stop().await;
+        let (workers, fetching) = (self.workers, self.fetching);
+        tokio::task::spawn_blocking(move || {
+            fetching.stop();
+            workers.stop();
+        })
+        .await?;
         served.context("the server")
     }
 }

@@ -1,6 +1,8 @@
 //! One TOML file, environment variables over it, command line over both;
 //! validated whole at start, every fault named at once.
 
+mod outside;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +11,8 @@ use toml::{Table, Value};
 
 use crate::domain::language::LANGUAGES;
 use crate::domain::{RawEndings, Source};
+
+pub use outside::{CALLTOUCH_FIELDS, Calltouch, CalltouchSite, Mango, Names, Network, Secret};
 
 /// The file that is read when none is named, where it exists.
 pub const DEFAULT_CONFIG: &str = "/etc/call-analytics/config.toml";
@@ -34,17 +38,23 @@ pub struct Config {
     pub sources: Sources,
     /// Names that stand for sound without a header.
     pub raw: RawEndings,
+    /// Names of files.
+    pub names: Names,
+    /// MANGO OFFICE.
+    pub mango: Mango,
+    /// Calltouch.
+    pub calltouch: Calltouch,
 }
 
 /// What is known of recordings by the door they come by.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sources {
-    /// Of what is uploaded.
-    pub upload: SourceSettings,
+    /// In the order of [`Source::ALL`].
+    settings: [SourceSettings; Source::ALL.len()],
 }
 
 /// What is known of the recordings of one source.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SourceSettings {
     /// Which channel of a stereo recording is the operator's.
     pub operator_channel: OperatorChannel,
@@ -53,9 +63,7 @@ pub struct SourceSettings {
 impl Sources {
     /// What is known of recordings from `source`.
     pub fn of(&self, source: Source) -> &SourceSettings {
-        match source {
-            Source::Upload => &self.upload,
-        }
+        &self.settings[source as usize]
     }
 }
 
@@ -168,6 +176,9 @@ impl Config {
         let mut scoring = section(&mut table, "scoring", faults);
         let sources = section(&mut table, "sources", faults);
         let raw = raw_of(section(&mut table, "raw", faults), faults);
+        let names = outside::names(section(&mut table, "names", faults), faults);
+        let mango = outside::mango(section(&mut table, "mango", faults), env, faults);
+        let calltouch = outside::calltouch(section(&mut table, "calltouch", faults), env, faults);
         let mut root = Section {
             name: "",
             table,
@@ -280,6 +291,9 @@ impl Config {
             scoring: Scoring { scorecard },
             sources,
             raw,
+            names,
+            mango,
+            calltouch,
         }
     }
 
@@ -291,22 +305,30 @@ impl Config {
 
 /// `general` holds where a source says nothing of its own.
 fn sources_of(mut table: Table, general: OperatorChannel, faults: &mut Vec<String>) -> Sources {
-    let mut upload = Section {
-        name: "sources.upload.",
-        table: section(&mut table, "upload", faults),
-        faults,
-    };
-    let operator_channel = match upload.take("operator_channel", OperatorChannel::Auto) {
-        OperatorChannel::Auto => general,
-        own => own,
-    };
-    upload.finish();
+    let settings = Source::ALL.map(|source| {
+        let mut own = Section {
+            name: match source {
+                Source::Upload => "sources.upload.",
+                Source::Sftp => "sources.sftp.",
+                Source::Pull => "sources.pull.",
+                Source::Import => "sources.import.",
+                Source::Mango => "sources.mango.",
+                Source::Calltouch => "sources.calltouch.",
+            },
+            table: section(&mut table, source.name(), faults),
+            faults,
+        };
+        let operator_channel = match own.take("operator_channel", OperatorChannel::Auto) {
+            OperatorChannel::Auto => general,
+            channel => channel,
+        };
+        own.finish();
+        SourceSettings { operator_channel }
+    });
     for key in table.keys() {
         faults.push(format!("sources.{key}: there is no such source"));
     }
-    Sources {
-        upload: SourceSettings { operator_channel },
-    }
+    Sources { settings }
 }
 
 /// The usual endings, with what the section says of them and of others.

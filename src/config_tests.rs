@@ -81,6 +81,12 @@ fn the_map_of_a_source_wins_over_the_general_one() {
     assert_eq!(of(general), OperatorChannel::Right);
     let own = format!("{general}[sources.upload]\noperator_channel = \"left\"\n");
     assert_eq!(of(&own), OperatorChannel::Left);
+    let mango = load("[sources.mango]\noperator_channel = \"left\"", &[]).expect("valid");
+    for source in Source::ALL {
+        let channel = mango.sources.of(source).operator_channel;
+        assert_eq!(channel == OperatorChannel::Left, source == Source::Mango);
+        assert_eq!(source.name().parse(), Ok(source));
+    }
     let faults = load("[sources.fax]\nspeed = 1", &[])
         .expect_err("invalid")
         .faults;

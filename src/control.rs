@@ -13,12 +13,33 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 
 use crate::accounts::{self, UserCommand};
+use crate::domain::employees_csv;
 use crate::store::{Store, StoreError};
 
 /// Longest command in bytes.
-const MAX_COMMAND: u64 = 64 * 1024;
+const MAX_COMMAND: u64 = 16 << 20;
 /// The command line waits this long for an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What the command line asks for.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Command {
+    /// About accounts.
+    User(UserCommand),
+    /// About the directory of employees.
+    Employees(EmployeesCommand),
+}
+
+/// What can be done with the directory of employees.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EmployeesCommand {
+    /// Take in the bytes of a CSV file.
+    Import(Vec<u8>),
+    /// List them.
+    List,
+}
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -91,14 +112,13 @@ async fn answer(stream: UnixStream, store: Arc<Store>) -> std::io::Result<()> {
     tokio::io::BufReader::new(read.take(MAX_COMMAND))
         .read_line(&mut line)
         .await?;
-    let reply = match serde_json::from_str::<UserCommand>(&line) {
+    let reply = match serde_json::from_str::<Command>(&line) {
         Err(error) => Reply::Failed(format!("the command is not understood: {error}")),
         Ok(command) => {
-            let done =
-                tokio::task::spawn_blocking(move || accounts::execute(&store, command)).await;
+            let done = tokio::task::spawn_blocking(move || perform(&store, command)).await;
             match done {
                 Ok(Ok(text)) => Reply::Done(text),
-                Ok(Err(error)) => Reply::Failed(error.to_string()),
+                Ok(Err(what)) => Reply::Failed(what),
                 Err(error) => Reply::Failed(error.to_string()),
             }
         }
@@ -109,16 +129,48 @@ async fn answer(stream: UnixStream, store: Arc<Store>) -> std::io::Result<()> {
 }
 
 /// Does the command: in the store itself, or through the server that has it open.
-pub fn execute(data_dir: &Path, command: UserCommand) -> Result<String, ControlError> {
+pub fn execute(data_dir: &Path, command: Command) -> Result<String, ControlError> {
     match Store::open(data_dir) {
-        Ok(store) => accounts::execute(&store, command)
-            .map_err(|error| ControlError::Refused(error.to_string())),
+        Ok(store) => perform(&store, command).map_err(ControlError::Refused),
         Err(StoreError::InUse { .. }) => ask(&socket_path(data_dir), &command),
         Err(error) => Err(error.into()),
     }
 }
 
-fn ask(path: &Path, command: &UserCommand) -> Result<String, ControlError> {
+/// The text to show, or what is wrong.
+fn perform(store: &Store, command: Command) -> Result<String, String> {
+    match command {
+        Command::User(command) => {
+            accounts::execute(store, command).map_err(|error| error.to_string())
+        }
+        Command::Employees(EmployeesCommand::Import(bytes)) => {
+            let employees = employees_csv::parse(&bytes).map_err(|fault| fault.to_string())?;
+            let imported = store
+                .import_employees(employees, || ulid::Ulid::generate().to_string())
+                .map_err(|error| error.to_string())?;
+            Ok(format!(
+                "added: {}, changed: {}, already known: {}",
+                imported.added, imported.changed, imported.same
+            ))
+        }
+        Command::Employees(EmployeesCommand::List) => {
+            let directory = store.directory().map_err(|error| error.to_string())?;
+            let mut lines: Vec<String> = directory
+                .employees()
+                .iter()
+                .map(|employee| {
+                    let numbers = [&employee.extensions[..], &employee.phones, &employee.sip];
+                    let team = employee.team.as_deref().unwrap_or("-");
+                    format!("{}\t{team}\t{}", employee.name, numbers.concat().join(", "))
+                })
+                .collect();
+            lines.sort();
+            Ok(lines.join("\n"))
+        }
+    }
+}
+
+fn ask(path: &Path, command: &Command) -> Result<String, ControlError> {
     let exchange = || -> std::io::Result<Reply> {
         let mut stream = std::os::unix::net::UnixStream::connect(path)?;
         stream.set_read_timeout(Some(PATIENCE))?;

@@ -4,7 +4,7 @@
 //! [`intake`] accepts a recording → [`store`] keeps it → [`pipeline`] decodes,
 //! has [`speech`] recognize and tell voices apart, scores → [`search`] finds it
 //! → [`api`] shows it. [`domain`] holds the words they all use; [`config`] and
-//! [`events`] are leaves; [`app`] binds everything; [`cli`] is the command line.
+//! [`events`] are leaves; [`app`] binds everything; [`cli`] is the command line. [`schedule`] starts what happens by the clock.
 
 pub mod accounts;
 pub mod api;
@@ -18,6 +18,7 @@ pub mod export;
 pub mod intake;
 pub mod pipeline;
 pub mod report;
+pub mod schedule;
 pub mod search;
 pub mod speech;
 pub mod store;

@@ -5,8 +5,9 @@ use std::cmp::Ordering;
 use jiff::Timestamp;
 
 use crate::domain::call::CriterionSummary;
+use crate::domain::phone::{self, Number};
 use crate::domain::score::one_decimal;
-use crate::domain::{CallId, JobState, Status};
+use crate::domain::{Call, CallId, JobState, Source, Status};
 use crate::search::{Search, SearchError, without_yo};
 use crate::store::{Entry, Store, StoreError};
 
@@ -40,6 +41,20 @@ pub struct Filter {
     pub duration_min_ms: Option<u64>,
     /// Length at most, in milliseconds.
     pub duration_max_ms: Option<u64>,
+    /// Digits of the caller's number, or a part of the name.
+    pub caller: Option<String>,
+    /// The same of who was called.
+    pub called: Option<String>,
+    /// The same of our person's phone or extension.
+    pub operator_phone: Option<String>,
+    /// An order, whole, case does not matter.
+    pub order_id: Option<String>,
+    /// By which doors; empty = any.
+    pub sources: Vec<Source>,
+    /// A tag, whole, case does not matter.
+    pub tag: Option<String>,
+    /// An id of another system, whole.
+    pub external_id: Option<String>,
     /// Words said, file name, operator.
     pub query: Option<String>,
 }
@@ -189,10 +204,46 @@ fn matches(filter: &Filter, operator: Option<&str>, entry: &Entry) -> bool {
             filter.duration_min_ms.map(|ms| ms as f64),
             filter.duration_max_ms.map(|ms| ms as f64),
         )
+        && told(filter, call)
         && (filter.statuses.is_empty()
             || filter
                 .statuses
                 .contains(&Status::of(entry.job.state, entry.job.stage)))
+}
+
+/// Whether what is told of the call is as wanted.
+fn told(filter: &Filter, call: &Call) -> bool {
+    let details = &call.details;
+    let end = |wanted: &Option<String>, ends: &[&Option<Number>]| {
+        wanted.as_ref().is_none_or(|wanted| {
+            ends.iter()
+                .filter_map(|end| end.as_ref())
+                .any(|end| phone::contains(end, wanted))
+        })
+    };
+    let one_of = |wanted: &Option<String>, known: &[String]| {
+        wanted.as_ref().is_none_or(|wanted| {
+            let wanted = wanted.to_lowercase();
+            known.iter().any(|known| known.to_lowercase() == wanted)
+        })
+    };
+    let extension = details.extension.as_ref();
+    let by_extension =
+        filter.operator_phone.is_some() && filter.operator_phone.as_ref() == extension;
+    end(&filter.caller, &[&details.caller])
+        && end(&filter.called, &[&details.called, &details.line])
+        && (by_extension
+            || end(
+                &filter.operator_phone,
+                &[&details.operator_phone, &details.redirect],
+            ))
+        && one_of(&filter.order_id, &details.order_ids)
+        && one_of(&filter.tag, &details.tags)
+        && (filter.sources.is_empty() || filter.sources.contains(&call.source))
+        && filter
+            .external_id
+            .as_ref()
+            .is_none_or(|wanted| details.external_ids.iter().any(|known| known.id == *wanted))
 }
 
 fn order(sort: &Sort, a: &Entry, b: &Entry) -> Ordering {

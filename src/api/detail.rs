@@ -2,6 +2,7 @@
 
 use poem_openapi::{Enum, Object};
 
+use super::metadata::DetailsView;
 use super::transcript::TranscriptView;
 use super::views::{CallView, SpeakerView};
 use crate::domain::metrics::{ByParty, Interruptions, Loudness};
@@ -222,6 +223,8 @@ struct MetricsView {
 #[derive(Object)]
 pub(super) struct CallDetail {
     call: CallView,
+    /// What is told of the call besides its sound.
+    details: DetailsView,
     recording: RecordingView,
     transcript: Option<TranscriptView>,
     score: Option<ScoreView>,
@@ -239,6 +242,7 @@ impl CallDetail {
     ) -> Self {
         Self {
             call: CallView::new(entry, stage_progress),
+            details: DetailsView::from(&entry.call.details),
             recording: RecordingView::from(recording),
             transcript: transcript.map(TranscriptView::from),
             metrics: score.map(|score| MetricsView::from(&score.metrics)),

@@ -39,6 +39,9 @@ pub(super) enum ApiError {
     /// The program failed; its log says more.
     #[oai(status = 500)]
     Internal(Json<ErrorView>),
+    /// An outside system did not do what was asked of it.
+    #[oai(status = 502)]
+    Outside(Json<ErrorView>),
     /// The disk is full.
     #[oai(status = 507)]
     StorageFull(Json<ErrorView>),
@@ -72,6 +75,12 @@ impl ApiError {
 
     pub(super) fn conflict(code: &str, message: impl Into<String>) -> Self {
         Self::Conflict(view(code, message))
+    }
+
+    /// `error` tells what the outside system answered; no key is in it.
+    pub(super) fn outside(error: &dyn std::fmt::Display) -> Self {
+        let message = format!("The outside system did not do it: {error}.");
+        Self::Outside(view("outside", message))
     }
 
     pub(super) fn internal(error: &dyn std::fmt::Display) -> Self {
@@ -147,7 +156,7 @@ pub(super) fn refusal(error: &IntakeError) -> ErrorView {
         }
         IntakeError::Media(media) => media.code(),
         IntakeError::TooLarge { .. } => "file_too_large",
-        IntakeError::Details(_) => "bad_details",
+        IntakeError::Details(_) | IntakeError::Patterns(_) => "bad_details",
         IntakeError::Store(store) if store.is_storage_full() => {
             tracing::error!(error = %store, "the disk is full");
             "storage_full"

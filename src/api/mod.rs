@@ -7,12 +7,16 @@ mod auth;
 mod calls;
 mod corrections;
 mod detail;
+mod employees;
 mod error;
 mod export;
 mod health;
+mod hooks;
 mod live;
+mod metadata;
 mod models;
 mod operators;
+mod outside;
 mod results;
 pub mod sessions;
 mod transcript;
@@ -26,7 +30,7 @@ use poem::endpoint::make_sync;
 use poem::http::header::ACCEPT_ENCODING;
 use poem::http::{HeaderName, HeaderValue, StatusCode};
 use poem::middleware::{CatchPanic, Compression, SetHeader};
-use poem::{Endpoint, EndpointExt, Request, Response, Route, get};
+use poem::{Endpoint, EndpointExt, Request, Response, Route, get, post};
 use poem_openapi::OpenApiService;
 
 use crate::app::Parts;
@@ -47,6 +51,9 @@ type Api = (
     models::ModelsApi,
     audio::AudioApi,
     operators::OperatorsApi,
+    employees::EmployeesApi,
+    metadata::MetadataApi,
+    outside::OutsideApi,
     live::LiveApi,
     health::HealthApi,
 );
@@ -63,6 +70,9 @@ fn service() -> OpenApiService<Api, ()> {
             models::ModelsApi,
             audio::AudioApi,
             operators::OperatorsApi,
+            employees::EmployeesApi,
+            metadata::MetadataApi,
+            outside::OutsideApi,
             live::LiveApi,
             health::HealthApi,
         ),
@@ -95,7 +105,15 @@ pub fn routes(parts: Arc<Parts>) -> impl Endpoint<Output = Response> {
         )
         .catch_all_error(error::render)
         .with(CatchPanic::new().with_handler(error::panicked));
+    let events = format!("{}/events/*kind", parts.config.mango.events_path);
+    let webhook = format!("{BASE}/calltouch/webhook");
     Route::new()
+        .at(events, post(hooks::mango))
+        .at(&webhook, get(hooks::calltouch).post(hooks::calltouch))
+        .at(
+            format!("{webhook}/:secret"),
+            get(hooks::calltouch).post(hooks::calltouch),
+        )
         .nest(BASE, api)
         .nest(
             "/api",

@@ -13,7 +13,7 @@ use super::auth::SignedIn;
 use super::error::ApiError;
 use super::views::{CallView, CriterionView};
 use crate::app::Parts;
-use crate::domain::Status;
+use crate::domain::{Source, Status};
 use crate::report::{self, Filter, Sort, SortKey};
 
 pub(super) struct ResultsApi;
@@ -63,6 +63,20 @@ impl ResultsApi {
         duration_min: Query<Option<f64>>,
         /// Seconds.
         duration_max: Query<Option<f64>>,
+        /// Digits of the caller's number, in any form.
+        callerphone: Query<Option<String>>,
+        /// Digits of the number that was called.
+        calledphone: Query<Option<String>>,
+        /// Digits of our person's phone, or the extension.
+        operatorphone: Query<Option<String>>,
+        /// An order.
+        order_id: Query<Option<String>>,
+        /// `upload`, `sftp`, `pull`, `import`, `mango`, `calltouch`; several separated by commas.
+        source: Query<Option<String>>,
+        /// A tag.
+        tag: Query<Option<String>>,
+        /// An id of another system: of MANGO, of Calltouch, of the file's name.
+        external_id: Query<Option<String>>,
         /// Words said (any form), file name, operator; "in quotes" as a phrase.
         q: Query<Option<String>>,
         /// `created_at`, `started_at`, `duration`, `score`, `operator`, `filename`, `status` or `criterion:KEY`; `-` in front for descending.
@@ -102,6 +116,13 @@ impl ResultsApi {
             statuses: statuses(status.0.as_deref().unwrap_or_default())?,
             duration_min_ms: milliseconds("duration_min", duration_min.0)?,
             duration_max_ms: milliseconds("duration_max", duration_max.0)?,
+            caller: text(callerphone.0),
+            called: text(calledphone.0),
+            operator_phone: text(operatorphone.0),
+            order_id: text(order_id.0),
+            sources: sources(source.0.as_deref().unwrap_or_default())?,
+            tag: text(tag.0),
+            external_id: text(external_id.0),
             query: text(q.0),
         };
         let sort = parse_sort(text(sort.0).as_deref().unwrap_or("-created_at"))?;
@@ -188,6 +209,19 @@ fn statuses(list: &str) -> Result<Vec<Status>, ApiError> {
             _ => Err(bad_filter(format!(
                 "{name:?} is not a status; known: queued, processing, completed, failed, cancelled, no_speech."
             ))),
+        })
+        .collect()
+}
+
+fn sources(list: &str) -> Result<Vec<Source>, ApiError> {
+    list.split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+        .map(|name| {
+            name.parse().map_err(|()| {
+                let known = Source::ALL.map(Source::name).join(", ");
+                bad_filter(format!("{name:?} is not a source; known: {known}."))
+            })
         })
         .collect()
 }

@@ -16,7 +16,7 @@ use super::error::{ApiError, ErrorView, refusal};
 use super::views::{DirectionView, StatusView};
 use crate::app::Parts;
 use crate::domain::call::Direction;
-use crate::domain::{Priority, Source};
+use crate::domain::{CallDetails, Priority, Source};
 use crate::intake::{Accepted, Arrival, IntakeError};
 use crate::store::{Spool, StoreError};
 
@@ -195,6 +195,8 @@ async fn take_in(parts: &Arc<Parts>, form: UploadForm) -> Result<Uploaded, ApiEr
             source: Source::Upload,
             direction,
             priority: Priority::Interactive,
+            started_at: None,
+            details: CallDetails::default(),
         };
         let accepted = match spool {
             Err(error) => Err(error),

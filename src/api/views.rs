@@ -79,7 +79,31 @@ pub(super) enum MediaKindView {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[oai(rename_all = "snake_case")]
 pub(super) enum SourceView {
+    /// Through the page or the API.
     Upload,
+    /// Put here over SFTP.
+    Sftp,
+    /// Taken from a server of somebody else.
+    Pull,
+    /// An archive on this machine.
+    Import,
+    /// Downloaded from MANGO OFFICE.
+    Mango,
+    /// Downloaded from Calltouch.
+    Calltouch,
+}
+
+impl From<Source> for SourceView {
+    fn from(source: Source) -> Self {
+        match source {
+            Source::Upload => Self::Upload,
+            Source::Sftp => Self::Sftp,
+            Source::Pull => Self::Pull,
+            Source::Import => Self::Import,
+            Source::Mango => Self::Mango,
+            Source::Calltouch => Self::Calltouch,
+        }
+    }
 }
 
 /// Who called whom.
@@ -187,6 +211,10 @@ pub(super) struct CallView {
     source: SourceView,
     /// Who called whom, where that is known.
     direction: Option<DirectionView>,
+    /// Who called, as sent.
+    caller: Option<String>,
+    /// Who was called, as sent.
+    called: Option<String>,
     /// 0–100.
     overall_percent: Option<f64>,
     /// The transcript has changed since it was scored.
@@ -220,10 +248,10 @@ impl CallView {
                 MediaKind::Audio => MediaKindView::Audio,
                 MediaKind::Video => MediaKindView::Video,
             },
-            source: match call.source {
-                Source::Upload => SourceView::Upload,
-            },
+            source: call.source.into(),
             direction: call.direction.map(DirectionView::from),
+            caller: call.details.caller.as_ref().map(|end| end.text.clone()),
+            called: call.details.called.as_ref().map(|end| end.text.clone()),
             score_stale: call.score.as_ref().is_some_and(|score| score.stale),
             overall_percent: call.score.as_ref().and_then(|score| score.overall_percent),
             criteria: call

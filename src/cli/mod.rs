@@ -1,6 +1,7 @@
 //! The command line: what can be asked of the program, and who does it.
 
 mod analyze;
+mod employees;
 mod model;
 mod serve;
 mod user;
@@ -74,6 +75,9 @@ enum Command {
     /// Accounts; works while the server runs or not
     #[command(subcommand)]
     User(user::Command),
+    /// The directory of employees; works while the server runs or not
+    #[command(subcommand)]
+    Employees(employees::Command),
     /// Print the API's OpenAPI document
     Openapi,
     /// Print the version and what this processor can do
@@ -108,6 +112,7 @@ pub fn main() -> ExitCode {
         Some(Command::Check) => check(&cli.common),
         Some(Command::Model(command)) => model::run(&cli.common, command),
         Some(Command::User(command)) => user::run(&cli.common, command),
+        Some(Command::Employees(command)) => employees::run(&cli.common, command),
         Some(Command::Openapi) => {
             println!("{}", crate::api::openapi_document());
             Ok(ExitCode::SUCCESS)

@@ -64,7 +64,10 @@ pub(super) fn run(common: &Common, command: Command) -> anyhow::Result<ExitCode>
         Command::List => UserCommand::List,
         Command::Remove { name } => UserCommand::Remove { name },
     };
-    println!("{}", control::execute(&config.data_dir, command)?);
+    println!(
+        "{}",
+        control::execute(&config.data_dir, control::Command::User(command))?
+    );
     Ok(ExitCode::SUCCESS)
 }
 

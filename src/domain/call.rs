@@ -62,6 +62,51 @@ impl fmt::Debug for CallId {
 pub enum Source {
     /// Through the page or the API.
     Upload,
+    /// Put here over SFTP.
+    Sftp,
+    /// Taken from a server of somebody else.
+    Pull,
+    /// An archive on this machine.
+    Import,
+    /// Downloaded from MANGO OFFICE.
+    Mango,
+    /// Downloaded from Calltouch.
+    Calltouch,
+}
+
+impl Source {
+    /// Every door.
+    pub const ALL: [Source; 6] = [
+        Source::Upload,
+        Source::Sftp,
+        Source::Pull,
+        Source::Import,
+        Source::Mango,
+        Source::Calltouch,
+    ];
+
+    /// Name in settings and records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Source::Upload => "upload",
+            Source::Sftp => "sftp",
+            Source::Pull => "pull",
+            Source::Import => "import",
+            Source::Mango => "mango",
+            Source::Calltouch => "calltouch",
+        }
+    }
+}
+
+impl FromStr for Source {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Self::ALL
+            .into_iter()
+            .find(|source| source.name() == text)
+            .ok_or(())
+    }
 }
 
 /// Who called whom.
@@ -174,6 +219,9 @@ pub struct Call {
     pub separation: Option<super::Separation>,
     /// Short form of the score for lists.
     pub score: Option<ScoreSummary>,
+    /// What is told of it besides its sound.
+    #[serde(default)]
+    pub details: super::CallDetails,
 }
 
 /// The percents of a score, kept with the call so that lists need one record.

@@ -3,18 +3,26 @@
 //! it depends on nothing in the crate.
 
 pub mod call;
+pub mod details;
+pub mod directory;
+pub mod employees_csv;
+pub mod filename;
 pub mod job;
 pub mod language;
 pub mod metrics;
+pub mod notice;
+pub mod phone;
 pub mod raw;
 pub mod revise;
 pub mod score;
 pub mod scorecard;
 pub mod scorecard_toml;
 pub mod transcript;
+pub mod translit;
 pub mod user;
 
 pub use call::{Call, CallId, Envelope, MediaInfo, MediaKind, Recording, Source};
+pub use details::CallDetails;
 pub use job::{Job, JobError, JobEvent, JobState, Priority, Stage, Status};
 pub use metrics::Metrics;
 pub use raw::{RawCoding, RawEndings, RawFormat};

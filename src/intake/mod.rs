@@ -1,16 +1,28 @@
 //! The way in. [`Intake::accept`] is the only door: the bytes are on disk under
 //! their hash before the record and its job are written in one transaction.
 
+pub mod calltouch;
+mod errands;
+pub mod fetch;
+pub mod mango;
+pub mod names;
+pub mod outside;
+mod web;
+
+pub use web::Fault;
+
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use crate::config::valid_language;
 use crate::domain::call::Direction;
-use crate::domain::{Call, CallId, Job, Priority, RawEndings, Recording, Source};
+use crate::domain::details::OperatorBy;
+use crate::domain::{Call, CallDetails, CallId, Job, Priority, RawEndings, Recording, Source};
 use crate::pipeline::Runner;
 use crate::pipeline::media::{self, Input, MediaError};
 use crate::store::{Spool, Store, StoreError};
+use names::Names;
 
 /// Longest operator name in characters.
 const MAX_OPERATOR_CHARS: usize = 120;
@@ -32,6 +44,9 @@ pub enum IntakeError {
     /// What came with the file is wrong.
     #[error("{0}")]
     Details(&'static str),
+    /// A pattern for names is faulty.
+    #[error("{0}")]
+    Patterns(String),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -52,6 +67,10 @@ pub struct Arrival {
     pub direction: Option<Direction>,
     /// Order in the queue.
     pub priority: Priority,
+    /// When the conversation began.
+    pub started_at: Option<Timestamp>,
+    /// What else is told of the call.
+    pub details: CallDetails,
 }
 
 /// What became of it.
@@ -69,18 +88,36 @@ pub struct Intake {
     runner: Arc<Runner>,
     max_bytes: u64,
     raw: RawEndings,
+    names: Names,
 }
 
 impl Intake {
     /// `max_bytes` is the largest file taken; `raw` says which names stand for
-    /// sound without a header.
-    pub fn new(store: Arc<Store>, runner: Arc<Runner>, max_bytes: u64, raw: RawEndings) -> Self {
+    /// sound without a header; `names` reads what else they tell.
+    pub fn new(
+        store: Arc<Store>,
+        runner: Arc<Runner>,
+        max_bytes: u64,
+        raw: RawEndings,
+        names: Names,
+    ) -> Self {
         Self {
             store,
             runner,
             max_bytes,
             raw,
+            names,
         }
+    }
+
+    /// Reads names of files.
+    pub fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// Largest file taken, in bytes.
+    pub fn max_bytes(&self) -> u64 {
+        self.max_bytes
     }
 
     /// Begins to take in a file.
@@ -99,8 +136,11 @@ impl Intake {
     }
 
     /// Checks the content, makes the bytes durable, and writes record and job. Blocks.
-    pub fn accept(&self, spool: Spool, arrival: Arrival) -> Result<Accepted, IntakeError> {
+    pub fn accept(&self, spool: Spool, mut arrival: Arrival) -> Result<Accepted, IntakeError> {
         let operator = clean_operator(arrival.operator.as_deref())?;
+        if operator.is_some() {
+            arrival.details.operator_by = Some(OperatorBy::Person);
+        }
         if let Some(language) = &arrival.language
             && !valid_language(language)
         {
@@ -114,6 +154,7 @@ impl Intake {
         }
         let input = Input::named(spool.path(), &arrival.filename, &self.raw);
         let inspected = media::inspect(&input)?;
+        self.names.fill(&mut arrival, &self.store.directory()?);
         let size_bytes = spool.size_bytes();
         let now = Timestamp::now();
         let id = CallId::new(ulid::Ulid::generate().to_string())
@@ -135,11 +176,12 @@ impl Intake {
             direction: arrival.direction,
             media: inspected.kind,
             created_at: now,
-            started_at: None,
+            started_at: arrival.started_at,
             duration_ms: None,
             speakers_swapped: false,
             separation: None,
             score: None,
+            details: arrival.details,
         };
         let job = Job::new(id.clone(), arrival.priority, now);
         match self.store.accept(spool, &recording, &call, &job)? {

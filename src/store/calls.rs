@@ -3,7 +3,8 @@
 use redb::{ReadableTable, WriteTransaction};
 
 use super::record::{Record, decode, encode};
-use super::{Spool, Store, StoreError, operators, schema};
+use super::{Spool, Store, StoreError, joins, operators, schema};
+use crate::domain::details::OperatorBy;
 use crate::domain::job::Priority;
 use crate::domain::{
     Call, CallId, Envelope, Job, Recognition, Recording, Score, Scorecard, Transcript,
@@ -38,7 +39,9 @@ impl Store {
         self.blobs.keep(spool)?;
         let txn = self.write()?;
         put(&txn, schema::RECORDINGS, &recording.sha256, recording)?;
-        put(&txn, schema::CALLS, call.id.as_str(), call)?;
+        let mut call = call.clone();
+        joins::call_arrives(&txn, &mut call)?;
+        put(&txn, schema::CALLS, call.id.as_str(), &call)?;
         super::jobs::put_job(&txn, None, job)?;
         operators::reassign(&txn, &call.id, None, call.operator.as_deref())?;
         txn.commit()?;
@@ -101,12 +104,13 @@ impl Store {
         self.read_one(schema::SCORES, id.as_str())
     }
 
-    /// Names another operator for a call.
+    /// Names another operator for a call, as a person says.
     pub fn set_operator(&self, id: &CallId, operator: Option<&str>) -> Result<(), StoreError> {
         let txn = self.write()?;
         let mut call: Call = get(&txn, schema::CALLS, id.as_str())?.ok_or(StoreError::NotFound)?;
         operators::reassign(&txn, id, call.operator.as_deref(), operator)?;
         call.operator = operator.map(str::to_owned);
+        call.details.operator_by = Some(OperatorBy::Person);
         put(&txn, schema::CALLS, id.as_str(), &call)?;
         txn.commit()?;
         Ok(())
@@ -136,6 +140,7 @@ impl Store {
         txn.open_table(schema::RECORDINGS)?
             .remove(call.sha256.as_str())?;
         operators::reassign(&txn, id, call.operator.as_deref(), None)?;
+        joins::forget(&txn, &call)?;
         txn.commit()?;
         self.blobs.remove(&call.sha256)?;
         if let Some(job) = job {

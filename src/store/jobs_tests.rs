@@ -48,6 +48,7 @@ impl Fixture {
             speakers_swapped: false,
             separation: None,
             score: None,
+            details: Default::default(),
         };
         let job = Job::new(id.clone(), priority, at(second));
         self.store

@@ -4,8 +4,13 @@
 
 mod blobs;
 mod calls;
+mod employees;
+mod errands;
 mod jobs;
+mod joins;
+mod notices;
 mod operators;
+mod payloads;
 mod record;
 mod schema;
 mod users;
@@ -18,8 +23,12 @@ use redb::{Database, ReadableDatabase, ReadableTable};
 
 pub use blobs::{Blobs, Spool};
 pub use calls::Entry;
+pub use employees::Imported;
+pub use errands::{Next, Product, Stopped, Waiting};
 pub use jobs::{Claim, Retry, StageOutput};
+pub use notices::News;
 pub use operators::Operator;
+pub use payloads::Payload;
 pub use versions::{KeptVersion, Revision};
 
 /// What the caller can do about it is in the variant.

@@ -60,6 +60,11 @@ records! {
     crate::domain::Envelope = "envelope",
     crate::domain::Scorecard = "scorecard",
     crate::domain::User = "user",
+    crate::domain::directory::Employee = "employee",
+    crate::domain::notice::Notice = "notice",
+    super::errands::Waiting = "errand",
+    super::errands::Product = "outside system",
+    super::payloads::PayloadHead = "payload",
     super::operators::OperatorRecord = "operator",
     super::versions::KeptVersion = "version",
 }

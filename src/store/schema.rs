@@ -11,6 +11,7 @@ use super::StoreError;
 /// Schema written by this program.
 pub(super) const SCHEMA: u32 = MIGRATIONS.len() as u32 + 1;
 
+type HeadAndBytes = (&'static [u8], &'static [u8]);
 type Table = TableDefinition<'static, &'static str, &'static [u8]>;
 
 /// Small values of the store itself: the schema number, keys.
@@ -46,6 +47,26 @@ pub(super) const OPERATORS: Table = TableDefinition::new("operators");
 /// Operator name in lower case → ids of the operator's calls.
 pub(super) const OPERATOR_CALLS: MultimapTableDefinition<'static, &'static str, &'static str> =
     MultimapTableDefinition::new("operator_calls");
+/// Employee's id → employee.
+pub(super) const EMPLOYEES: Table = TableDefinition::new("employees");
+/// (key of the notice, time of arrival in µs) → (head, bytes) of what an outside system sent.
+pub(super) const PAYLOADS: TableDefinition<'static, (&'static str, i64), HeadAndBytes> =
+    TableDefinition::new("payloads");
+/// System and id there → what it told of a conversation.
+pub(super) const NOTICES: Table = TableDefinition::new("notices");
+/// Id or phone → keys of the notices that have it.
+pub(super) const NOTICE_KEYS: MultimapTableDefinition<'static, &'static str, &'static str> =
+    MultimapTableDefinition::new("notice_keys");
+/// Id or phone → ids of the calls that have it.
+pub(super) const CALL_KEYS: MultimapTableDefinition<'static, &'static str, &'static str> =
+    MultimapTableDefinition::new("call_keys");
+/// Key of the errand → errand.
+pub(super) const ERRANDS: Table = TableDefinition::new("errands");
+/// (system, not before in Unix ms, key of the errand), in the order of doing.
+pub(super) const ERRAND_ORDER: TableDefinition<'static, (&'static str, i64, &'static str), ()> =
+    TableDefinition::new("errand_order");
+/// Name of an outside system → what is known of it between starts.
+pub(super) const PRODUCTS: Table = TableDefinition::new("products");
 /// User name → user.
 pub(super) const USERS: Table = TableDefinition::new("users");
 
@@ -55,7 +76,7 @@ const SCHEMA_KEY: &str = "schema";
 pub(super) type Migration = fn(&WriteTransaction) -> Result<(), StoreError>;
 
 /// `MIGRATIONS[n - 1]` leads from schema `n` to `n + 1`.
-pub(super) const MIGRATIONS: &[Migration] = &[keep_versions];
+pub(super) const MIGRATIONS: &[Migration] = &[keep_versions, keep_details];
 
 /// To schema 2: earlier versions of transcripts are kept. The transcripts that
 /// are there are version 0 as they stand; a program that knows schema 1 only
@@ -63,6 +84,13 @@ pub(super) const MIGRATIONS: &[Migration] = &[keep_versions];
 fn keep_versions(txn: &WriteTransaction) -> Result<(), StoreError> {
     txn.open_table(VERSIONS)?;
     txn.open_table(VERSION_TEXTS)?;
+    Ok(())
+}
+
+/// To schema 3: calls have details and are joined to what outside systems tell. A
+/// program that knows schema 2 only would write calls back without them.
+fn keep_details(txn: &WriteTransaction) -> Result<(), StoreError> {
+    txn.open_multimap_table(CALL_KEYS)?;
     Ok(())
 }
 
@@ -113,6 +141,10 @@ pub(super) fn prepare(
         SCORES,
         OPERATORS,
         USERS,
+        EMPLOYEES,
+        NOTICES,
+        ERRANDS,
+        PRODUCTS,
     ] {
         txn.open_table(table)?;
     }
@@ -121,6 +153,10 @@ pub(super) fn prepare(
     txn.open_table(VERSIONS)?;
     txn.open_table(VERSION_TEXTS)?;
     txn.open_multimap_table(OPERATOR_CALLS)?;
+    txn.open_table(PAYLOADS)?;
+    txn.open_table(ERRAND_ORDER)?;
+    txn.open_multimap_table(NOTICE_KEYS)?;
+    txn.open_multimap_table(CALL_KEYS)?;
     txn.open_table(META)?
         .insert(SCHEMA_KEY, target.to_le_bytes().as_slice())?;
     txn.commit()?;

@@ -21,6 +21,7 @@ async fn operations(server: &Server, id: &str) -> Vec<(Method, String)> {
             let method = Method::from_bytes(method.to_uppercase().as_bytes()).expect("a method");
             let path = path
                 .replace("{id}", id)
+                .replace("{file_id}", id)
                 .replace("{index}", "0")
                 .replace("{version}", "0");
             operations.push((method, path));
@@ -299,8 +300,9 @@ async fn refusals_have_one_form() {
     let unknown = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
     for (method, path) in operations(&server, unknown).await {
         if path.contains(unknown) {
-            let takes = method == Method::PATCH || path.ends_with("/restore");
-            let body = takes.then(|| json!({"operator": "x", "version": 0}));
+            let takes =
+                [Method::PATCH, Method::PUT].contains(&method) || path.ends_with("/restore");
+            let body = takes.then(|| json!({"operator": "x", "name": "x", "version": 0}));
             let query = if path.ends_with("/transcript") {
                 "?format=txt"
             } else {
@@ -368,6 +370,7 @@ async fn refusals_have_one_form() {
         "duration_min=-1",
         "duration_max=x",
         "status=nonsense",
+        "source=fax",
         "status=completed,nonsense",
         "sort=nonsense",
         "sort=-",

@@ -23,9 +23,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &["domain", "config", "events", "store", "speech", "search"],
     ),
     ("intake", &["domain", "config", "store", "pipeline"]),
+    ("schedule", &["domain", "config", "store", "intake"]),
     ("report", &["domain", "store", "search"]),
     ("accounts", &["domain", "store"]),
-    ("control", &["accounts", "store"]),
+    ("control", &["domain", "accounts", "store"]),
     (
         "api",
         &[
@@ -37,7 +38,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "app",
         &[
             "domain", "config", "events", "store", "speech", "search", "pipeline", "intake",
-            "report", "accounts", "control", "api",
+            "report", "accounts", "control", "schedule", "api",
         ],
     ),
     (

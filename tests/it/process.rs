@@ -75,8 +75,14 @@ impl Process {
 
     /// The same with a model of its own.
     pub(crate) fn start_with_model(data_dir: &Path, model: &Path) -> Self {
+        Self::start_with(data_dir, model, "")
+    }
+
+    /// The same with further sections of the configuration.
+    pub(crate) fn start_with(data_dir: &Path, model: &Path, sections: &str) -> Self {
         let config = data_dir.with_extension("toml");
-        std::fs::write(&config, "[speech]\nworkers = 1\nthreads = 1\n").expect("a config");
+        let text = format!("[speech]\nworkers = 1\nthreads = 1\n{sections}");
+        std::fs::write(&config, text).expect("a config");
         let log = data_dir.with_extension("log");
         let stderr = std::fs::OpenOptions::new()
             .create(true)

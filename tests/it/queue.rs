@@ -41,6 +41,7 @@ fn enqueue(store: &Store, number: u32, priority: Priority) -> CallId {
         speakers_swapped: false,
         separation: None,
         score: None,
+        details: Default::default(),
     };
     let job = Job::new(id.clone(), priority, now);
     store

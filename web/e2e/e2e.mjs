@@ -18,6 +18,7 @@ try {
   await correcting(page);
   await downloading(page);
   await list(page);
+  await outside(page);
   await languageAndTheme(page);
   await losingTheConnection();
   await keyboardOnly();
@@ -30,6 +31,51 @@ try {
   await browser.close();
 }
 finish();
+
+async function outside(page) {
+  await page.goto(`${env.baseUrl}#/settings`);
+  await check('an employee is added and names a call by the name of its file', async () => {
+    await page.getByTestId('employee-add').click();
+    const dialog = page.getByTestId('employee-dialog');
+    await dialog.getByLabel('Имя', { exact: true }).fill('Ольга Щербакова');
+    await dialog.getByLabel('Внутренние').fill('101, 102');
+    await dialog.getByRole('button', { name: 'Сохранить' }).click();
+    await page.getByTestId('employee').getByText('101, 102').waitFor();
+    await page.getByTestId('names-input').fill('2021.03.30__10-33-20__79161234567__Shherbakova_Oljhga_11322899185_2661322.mp3\nзвонок.mp3');
+    await page.getByTestId('names-try').click();
+    await page.getByTestId('tried-name').getByText('Оператор: Ольга Щербакова').waitFor();
+    await page.getByTestId('tried-name').getByText('не узнано').waitFor();
+  });
+  await check('a list with a fault is refused with its line, a good one is taken', async () => {
+    const file = (text) => ({ name: 'list.csv', mimeType: 'text/csv', buffer: Buffer.from(text) });
+    await page.getByTestId('employees-csv').setInputFiles(file('ФИО;Телефон\nПётр Жуков;12\n'));
+    await page.getByRole('alert').getByText('line 2').waitFor();
+    await page.getByTestId('employees-csv').setInputFiles(file('ФИО;Телефон\nПётр Жуков;8 916 111-22-33\n'));
+    await page.getByTestId('employee').getByText('79161112233').waitFor();
+  });
+  await check('what the webhook of Calltouch is told stands with the call', async () => {
+    const address = await page.getByLabel('Адрес вебхука').inputValue();
+    assert(address.startsWith(`${env.baseUrl}api/v1/calltouch/webhook/`), address);
+    const wav = await (await page.request.get(`${env.baseUrl}api/v1/audio/${callId}`)).body();
+    const file = { name: '2025.07.15__11-03-07__79161234567__102.mp3', mimeType: 'audio/mpeg', buffer: Buffer.concat([wav, Buffer.alloc(417)]) };
+    const sent = await page.request.post(`${env.baseUrl}api/v1/upload`, { multipart: { files: file } });
+    const { id } = (await sent.json()).files[0];
+    assert(id, await sent.text());
+    const told = await page.request.get(`${address}?id=ct-7&callerphone=89161234567&calltime=1752566600&order_id=A-7&utm_source=yandex&tags=горячий`);
+    assert(told.status() === 200, String(told.status()));
+    await page.goto(`${env.baseUrl}#/?order_id=A-7`);
+    await page.getByTestId('results-row').first().waitFor();
+    await page.goto(`${env.baseUrl}#/calls/${id}`);
+    const details = page.getByTestId('call-details').first();
+    await details.getByText('yandex').waitFor();
+    await details.getByText('горячий').waitFor();
+    await details.getByTestId('show-payloads').click();
+    await details.getByTestId('payload').getByText('order_id=A-7').waitFor();
+    await shot(page, 'details');
+    await page.request.delete(`${env.baseUrl}api/v1/results/${id}`);
+  });
+  await page.goto(`${env.baseUrl}#/`);
+}
 
 async function signingIn(page) {
   await page.goto(env.baseUrl);

@@ -26,6 +26,13 @@ export interface ResultsQuery {
   duration_min?: number;
   duration_max?: number;
   q?: string;
+  callerphone?: string;
+  calledphone?: string;
+  operatorphone?: string;
+  order_id?: string;
+  source?: string;
+  tag?: string;
+  external_id?: string;
   sort?: string;
   page?: number;
   page_size?: number;

@@ -383,6 +383,246 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/employees": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All employees, by name. */
+        get: operations["employees"];
+        put?: never;
+        /** Add an employee. */
+        post: operations["addEmployee"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/employees/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Change an employee. */
+        put: operations["putEmployee"];
+        post?: never;
+        /** Remove an employee; calls keep the name. */
+        delete: operations["removeEmployee"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/employees/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take employees in from a CSV file (UTF-8 or Windows-1251; `;` or `,`), all or none. */
+        post: operations["importEmployees"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/employees/import/mango": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take employees in from MANGO. */
+        post: operations["importMangoEmployees"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/employees/apply": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Name the operators of past calls anew from the directory, but for those that a person set. */
+        post: operations["applyEmployees"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/names/try": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What names of files tell, with the configured patterns or with others. */
+        post: operations["tryNames"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/results/{id}/payloads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The messages of outside systems about a call, as they came. */
+        get: operations["payloads"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/calltouch/metadata/{file_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What Calltouch told: by our id of a call or by Calltouch's own. */
+        get: operations["calltouchMetadata"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/mango": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** State of MANGO OFFICE. */
+        get: operations["mango"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/mango/sync": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ask MANGO for the calls of some days and fetch the recordings that are missing. */
+        post: operations["syncMango"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/mango/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ask MANGO again after it refused the key, and try what was given up. */
+        post: operations["resumeMango"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/calltouch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** State of Calltouch, with the address of the webhook. */
+        get: operations["calltouch"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/calltouch/sync": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ask Calltouch for the calls of some days and fetch the recordings that are missing. */
+        post: operations["syncCalltouch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/calltouch/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ask Calltouch again after it refused a key, and try what was given up. */
+        post: operations["resumeCalltouch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/ws": {
         parameters: {
             query?: never;
@@ -425,6 +665,17 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * AppliedView
+         * @description What became of past calls.
+         */
+        AppliedView: {
+            /**
+             * Format: uint64
+             * @description Calls whose operator changed.
+             */
+            calls: number;
+        };
+        /**
          * AveragesView
          * @description Averages over the whole filtered set.
          */
@@ -439,11 +690,24 @@ export interface components {
             criteria: components["schemas"]["CriterionView"][];
         };
         /**
+         * BegunView
+         * @description What was begun.
+         */
+        BegunView: {
+            /**
+             * Format: uint64
+             * @description Requests that wait now; 0: the same ones wait already.
+             */
+            errands: number;
+        };
+        /**
          * CallDetail
          * @description Everything about a call.
          */
         CallDetail: {
             call: components["schemas"]["CallView"];
+            /** @description What is told of the call besides its sound. */
+            details: components["schemas"]["DetailsView"] & unknown;
             recording: components["schemas"]["RecordingView"];
             transcript?: components["schemas"]["TranscriptView"];
             score?: components["schemas"]["ScoreView"];
@@ -493,6 +757,10 @@ export interface components {
             source: components["schemas"]["SourceView"];
             /** @description Who called whom, where that is known. */
             direction?: components["schemas"]["DirectionView"] & unknown;
+            /** @description Who called, as sent. */
+            caller?: string;
+            /** @description Who was called, as sent. */
+            called?: string;
             /**
              * Format: double
              * @description 0–100.
@@ -507,6 +775,17 @@ export interface components {
              * @description How often the current stage was begun.
              */
             attempts: number;
+        };
+        /**
+         * CalltouchView
+         * @description State of Calltouch.
+         */
+        CalltouchView: {
+            /** @description Path of the webhook with its secret, to be written into Calltouch. */
+            webhook_path: string;
+            /** @description When the calls of the last two days are asked for. */
+            sync_at?: string;
+            lanes: components["schemas"]["LaneView"][];
         };
         /** @enum {string} */
         ChangeKindView: "recognized" | "edited" | "swapped" | "restored";
@@ -539,6 +818,37 @@ export interface components {
             percent?: number;
         };
         /**
+         * DetailsView
+         * @description What is told of a call; everything is optional.
+         */
+        DetailsView: {
+            caller?: components["schemas"]["NumberView"];
+            called?: components["schemas"]["NumberView"];
+            operator_phone?: components["schemas"]["NumberView"];
+            extension?: string;
+            /** @description Our person as the sender names them. */
+            operator_name?: string;
+            operator_by?: components["schemas"]["OperatorByView"];
+            line?: components["schemas"]["NumberView"];
+            redirect?: components["schemas"]["NumberView"];
+            order_ids: string[];
+            external_ids: components["schemas"]["ExternalIdView"][];
+            traffic: components["schemas"]["TrafficView"];
+            tags: string[];
+            unique?: boolean;
+            target?: boolean;
+            answered?: boolean;
+            /** Format: uint64 */
+            waiting_ms?: number;
+            /** Format: uint64 */
+            told_duration_ms?: number;
+            url?: string;
+            comment?: string;
+            /** @description Whether a pattern knew the name of the file. */
+            name_recognised?: boolean;
+            name_pattern?: string;
+        };
+        /**
          * @description Who called whom.
          * @enum {string}
          */
@@ -557,8 +867,58 @@ export interface components {
             /** @description Somebody else is the speaker now, of all or of a part. */
             speaker_changed: boolean;
         };
+        /**
+         * EmployeeRequest
+         * @description An employee as a person writes them.
+         */
+        EmployeeRequest: {
+            name: string;
+            team?: string;
+            /** @default [] */
+            extensions: string[];
+            /** @default [] */
+            phones: string[];
+            /** @default [] */
+            sip: string[];
+            mango_user_id?: string;
+        };
+        /**
+         * EmployeeView
+         * @description An employee.
+         */
+        EmployeeView: {
+            id: string;
+            name: string;
+            team?: string;
+            extensions: string[];
+            /** @description Digits with the country's code. */
+            phones: string[];
+            /** @description Names in the telephone exchange. */
+            sip: string[];
+            mango_user_id?: string;
+        };
+        /**
+         * EmployeesView
+         * @description All employees, by name.
+         */
+        EmployeesView: {
+            items: components["schemas"]["EmployeeView"][];
+        };
         /** @enum {string} */
         EngineView: "rules";
+        /**
+         * ErrandView
+         * @description Something that is to be fetched.
+         */
+        ErrandView: {
+            /** @description What it is; no key in it. */
+            name: string;
+            /** Format: uint32 */
+            attempts: number;
+            /** @description RFC 3339; null when nothing more happens by itself. */
+            next_at?: string;
+            error?: string;
+        };
         /**
          * ErrorView
          * @description Every answer other than a success.
@@ -591,6 +951,15 @@ export interface components {
             end_ms: number;
         };
         /**
+         * ExternalIdView
+         * @description What another system calls a call.
+         */
+        ExternalIdView: {
+            /** @description For example `mango_entry`, `mango_recording`, `calltouch`, `name_id1`. */
+            system: string;
+            id: string;
+        };
+        /**
          * @description The form of the file.
          * @enum {string}
          */
@@ -609,6 +978,18 @@ export interface components {
             store: components["schemas"]["StoreHealth"];
             model: components["schemas"]["ModelHealth"];
             queue: components["schemas"]["QueueHealth"];
+        };
+        /**
+         * ImportedView
+         * @description What became of employees that were taken in.
+         */
+        ImportedView: {
+            /** Format: uint64 */
+            added: number;
+            /** Format: uint64 */
+            changed: number;
+            /** Format: uint64 */
+            same: number;
         };
         /** InterruptionsByPartyView */
         InterruptionsByPartyView: {
@@ -637,6 +1018,35 @@ export interface components {
             verdict: components["schemas"]["VerdictView"];
             reason: components["schemas"]["ReasonView"];
             evidence: components["schemas"]["EvidenceView"][];
+        };
+        /**
+         * LaneView
+         * @description State of an account of an outside system.
+         */
+        LaneView: {
+            /** @description `mango` or `calltouch/SITE`. */
+            name: string;
+            /** @description Nothing is asked of it any more: why. */
+            stopped?: string;
+            /** @description Nothing is asked of it before, RFC 3339. */
+            paused_until?: string;
+            last_error?: string;
+            last_error_at?: string;
+            /** @description What the last synchronisation found. */
+            synced?: string;
+            synced_at?: string;
+            /**
+             * Format: uint64
+             * @description Errands that wait.
+             */
+            waiting: number;
+            /**
+             * Format: uint64
+             * @description Errands that were given up.
+             */
+            failed: number;
+            /** @description The first of both, those that were given up first. */
+            errands: components["schemas"]["ErrandView"][];
         };
         /**
          * LoginRequest
@@ -673,10 +1083,38 @@ export interface components {
             near_silent: boolean;
         };
         /**
+         * MangoView
+         * @description State of MANGO OFFICE.
+         */
+        MangoView: {
+            enabled: boolean;
+            /** @description Path of the external system's address, to be written into MANGO. */
+            events_path: string;
+            lane?: components["schemas"]["LaneView"];
+        };
+        /**
          * @description Sound or video.
          * @enum {string}
          */
         MediaKindView: "audio" | "video";
+        /**
+         * MetadataView
+         * @description What Calltouch told of a conversation, with or without a recording.
+         */
+        MetadataView: {
+            /** @description Calltouch's id. */
+            id: string;
+            site?: string;
+            started_at?: string;
+            direction?: components["schemas"]["DirectionView"];
+            details: components["schemas"]["DetailsView"];
+            /** @description Our calls that it belongs to. */
+            calls: string[];
+            /** @description Recordings are on their way or were taken in. */
+            recordings: string[];
+            /** @description What was sent. */
+            payloads: components["schemas"]["PayloadView"][];
+        };
         /**
          * MetricsView
          * @description Conversation metrics; shares are 0–100.
@@ -768,6 +1206,21 @@ export interface components {
          */
         NamesView: "ru" | "en";
         /**
+         * NumberView
+         * @description An end of a call.
+         */
+        NumberView: {
+            /** @description As it was sent. */
+            text: string;
+            /** @description Digits with the country's code, where it is a phone number. */
+            phone?: string;
+        };
+        /**
+         * @description Who named the operator.
+         * @enum {string}
+         */
+        OperatorByView: "person" | "directory" | "sender";
+        /**
          * OperatorView
          * @description An operator.
          */
@@ -804,6 +1257,43 @@ export interface components {
             /** Format: password */
             new_password: string;
         };
+        /**
+         * PatternRequest
+         * @description A pattern for names of files.
+         */
+        PatternRequest: {
+            name: string;
+            /** @description A regular expression with named groups. */
+            regex: string;
+        };
+        /**
+         * PatternView
+         * @description A configured pattern.
+         */
+        PatternView: {
+            name: string;
+            regex: string;
+        };
+        /**
+         * PayloadView
+         * @description A message of an outside system, as it came.
+         */
+        PayloadView: {
+            /** @description RFC 3339. */
+            received_at: string;
+            /** @description `GET`, `POST …`, or the list it was read from. */
+            method: string;
+            content_type: string;
+            /** @description All of it; bytes that are no UTF-8 are shown as �. */
+            body: string;
+        };
+        /**
+         * PayloadsView
+         * @description The messages about a call, oldest first.
+         */
+        PayloadsView: {
+            items: components["schemas"]["PayloadView"][];
+        };
         /** QueueHealth */
         QueueHealth: {
             /** Format: uint64 */
@@ -812,6 +1302,16 @@ export interface components {
             running: number;
             /** Format: uint64 */
             failed: number;
+        };
+        /**
+         * RangeRequest
+         * @description A range of time.
+         */
+        RangeRequest: {
+            /** @description `YYYY-MM-DD`. */
+            date_from: string;
+            /** @description `YYYY-MM-DD`, inclusive. */
+            date_to: string;
         };
         /** RateByPartyView */
         RateByPartyView: {
@@ -887,6 +1387,17 @@ export interface components {
             page_size: number;
             averages: components["schemas"]["AveragesView"];
         };
+        /**
+         * ResumedView
+         * @description What is tried again.
+         */
+        ResumedView: {
+            /**
+             * Format: uint64
+             * @description Errands that were given up and wait again.
+             */
+            errands: number;
+        };
         /** ScoreView */
         ScoreView: {
             scorecard: components["schemas"]["ScorecardRefView"];
@@ -915,7 +1426,7 @@ export interface components {
          * @description By which door a recording came.
          * @enum {string}
          */
-        SourceView: "upload";
+        SourceView: "upload" | "sftp" | "pull" | "import" | "mango" | "calltouch";
         /**
          * SpanView
          * @description A stretch of time.
@@ -978,6 +1489,17 @@ export interface components {
             schema: number;
         };
         /**
+         * TrafficView
+         * @description What brought the client.
+         */
+        TrafficView: {
+            source?: string;
+            medium?: string;
+            campaign?: string;
+            content?: string;
+            keyword?: string;
+        };
+        /**
          * TranscriptView
          * @description Who said what.
          */
@@ -1012,6 +1534,40 @@ export interface components {
             /** @description True when words cover too little of the speech. */
             incomplete: boolean;
             turns: components["schemas"]["TurnView"][];
+        };
+        /**
+         * TriedNamesView
+         * @description What the names tell.
+         */
+        TriedNamesView: {
+            items: components["schemas"]["TriedView"][];
+            /** @description The configured patterns, as they would be written in the settings. */
+            patterns: components["schemas"]["PatternView"][];
+            time_zone?: string;
+        };
+        /**
+         * TriedView
+         * @description What a name tells.
+         */
+        TriedView: {
+            filename: string;
+            /** @description The pattern that knew it; null: none did. */
+            pattern?: string;
+            /** @description RFC 3339. */
+            started_at?: string;
+            direction?: components["schemas"]["DirectionView"];
+            /** @description The operator that the directory knows. */
+            operator?: string;
+            details: components["schemas"]["DetailsView"];
+        };
+        /**
+         * TryRequest
+         * @description Names to be tried.
+         */
+        TryRequest: {
+            names: string[];
+            /** @description In place of the configured ones; the built-in ones come after. */
+            patterns?: components["schemas"]["PatternRequest"][];
         };
         /**
          * TurnPatchRequest
@@ -1219,6 +1775,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description The disk is full. */
             507: {
                 headers: {
@@ -1310,6 +1875,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description The disk is full. */
             507: {
                 headers: {
@@ -1379,6 +1953,15 @@ export interface operations {
             };
             /** @description The program failed; its log says more. */
             500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1469,6 +2052,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description The disk is full. */
             507: {
                 headers: {
@@ -1545,6 +2137,15 @@ export interface operations {
             };
             /** @description The program failed; its log says more. */
             500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1635,6 +2236,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description The disk is full. */
             507: {
                 headers: {
@@ -1710,6 +2320,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description The disk is full. */
             507: {
                 headers: {
@@ -1740,6 +2359,20 @@ export interface operations {
                 duration_min?: number;
                 /** @description Seconds. */
                 duration_max?: number;
+                /** @description Digits of the caller's number, in any form. */
+                callerphone?: string;
+                /** @description Digits of the number that was called. */
+                calledphone?: string;
+                /** @description Digits of our person's phone, or the extension. */
+                operatorphone?: string;
+                /** @description An order. */
+                order_id?: string;
+                /** @description `upload`, `sftp`, `pull`, `import`, `mango`, `calltouch`; several separated by commas. */
+                source?: string;
+                /** @description A tag. */
+                tag?: string;
+                /** @description An id of another system: of MANGO, of Calltouch, of the file's name. */
+                external_id?: string;
                 /** @description Words said (any form), file name, operator; "in quotes" as a phrase. */
                 q?: string;
                 /** @description `created_at`, `started_at`, `duration`, `score`, `operator`, `filename`, `status` or `criterion:KEY`; `-` in front for descending. */
@@ -1801,6 +2434,15 @@ export interface operations {
             };
             /** @description The program failed; its log says more. */
             500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1883,6 +2525,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description The disk is full. */
             507: {
                 headers: {
@@ -1958,6 +2609,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description The disk is full. */
             507: {
                 headers: {
@@ -2025,6 +2685,15 @@ export interface operations {
             };
             /** @description The program failed; its log says more. */
             500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2111,6 +2780,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description The disk is full. */
             507: {
                 headers: {
@@ -2179,6 +2857,15 @@ export interface operations {
             };
             /** @description The program failed; its log says more. */
             500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2268,6 +2955,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description The disk is full. */
             507: {
                 headers: {
@@ -2348,6 +3044,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description The disk is full. */
             507: {
                 headers: {
@@ -2416,6 +3121,15 @@ export interface operations {
             };
             /** @description The program failed; its log says more. */
             500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2499,6 +3213,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description The disk is full. */
             507: {
                 headers: {
@@ -2572,6 +3295,15 @@ export interface operations {
             };
             /** @description The program failed; its log says more. */
             500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2660,6 +3392,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description The disk is full. */
             507: {
                 headers: {
@@ -2726,6 +3467,15 @@ export interface operations {
             };
             /** @description The program failed; its log says more. */
             500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2877,6 +3627,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description The disk is full. */
             507: {
                 headers: {
@@ -2945,6 +3704,1358 @@ export interface operations {
             };
             /** @description The program failed; its log says more. */
             500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    employees: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["EmployeesView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    addEmployee: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["EmployeeRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["EmployeeView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    putEmployee: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["EmployeeRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["EmployeeView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    removeEmployee: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Removed. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    importEmployees: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ImportedView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    importMangoEmployees: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ImportedView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    applyEmployees: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["AppliedView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    tryNames: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["TryRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["TriedNamesView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    payloads: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["PayloadsView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    calltouchMetadata: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                file_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["MetadataView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    mango: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["MangoView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    syncMango: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["RangeRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["BegunView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    resumeMango: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ResumedView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    calltouch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["CalltouchView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    syncCalltouch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["RangeRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["BegunView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    resumeCalltouch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ResumedView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3024,6 +5135,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description The disk is full. */
             507: {
                 headers: {
@@ -3090,6 +5210,15 @@ export interface operations {
             };
             /** @description The program failed; its log says more. */
             500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
                 headers: {
                     [name: string]: unknown;
                 };

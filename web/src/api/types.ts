@@ -30,7 +30,19 @@ export type TurnPatch = Schemas['TurnPatchRequest'];
 export type Version = Wire<Schemas['VersionsView']>['items'][number];
 export type Models = Wire<Schemas['ModelsView']>;
 
+export type Employees = Wire<Schemas['EmployeesView']>;
+export type Employee = Employees['items'][number];
+export type EmployeeDraft = Schemas['EmployeeRequest'];
+export type Imported = Wire<Schemas['ImportedView']>;
+export type TriedNames = Wire<Schemas['TriedNamesView']>;
+export type Mango = Wire<Schemas['MangoView']>;
+export type Calltouch = Wire<Schemas['CalltouchView']>;
+export type Lane = Calltouch['lanes'][number];
+export type Payloads = Wire<Schemas['PayloadsView']>;
+export type Details = CallDetail['details'];
+
 export type CallStatus = CallView['status'];
+export type Source = CallView['source'];
 export type Stage = NonNullable<CallView['stage']>;
 export type Averages = ResultsPage['averages'];
 export type CriterionPercent = CallView['criteria'][number];
@@ -49,6 +61,8 @@ export type Evidence = Item['evidence'][number];
 export type Metrics = NonNullable<CallDetail['metrics']>;
 
 export const STAGES = ['decode', 'transcribe', 'diarize', 'score', 'index'] as const satisfies readonly Stage[];
+
+export const SOURCES = ['upload', 'sftp', 'pull', 'import', 'mango', 'calltouch'] as const satisfies readonly Source[];
 
 /** One frame of the live channel; it is not part of the OpenAPI document. */
 export type LiveFrame =

@@ -1,6 +1,7 @@
 /** English texts, in the shape of `ru.ts`. */
 import { enAnalysis } from './en-analysis';
 import { enEditing } from './en-editing';
+import { enOutside } from './en-outside';
 import { pluralEn as plural } from './plural';
 import type { Dictionary } from './ru';
 
@@ -235,7 +236,7 @@ export const en: Dictionary = {
     copyLink: 'Link to this moment',
     linkCopied: 'Link copied',
     tabsLabel: 'Parts of the call',
-    tabs: { score: 'Score', transcript: 'Transcript', metrics: 'Metrics' },
+    tabs: { score: 'Score', transcript: 'Transcript', metrics: 'Metrics', details: 'Details' },
     failedTitle: 'The call could not be processed',
     failedAtStage: (stage) => `It stopped at the stage “${stage}”.`,
     keptTranscript: 'Everything obtained before that is shown below.',
@@ -316,4 +317,5 @@ export const en: Dictionary = {
   },
   ...enAnalysis,
   ...enEditing,
+  ...enOutside,
 };

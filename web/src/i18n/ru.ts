@@ -2,6 +2,7 @@
 import { pluralRu as plural } from './plural';
 import { ruAnalysis } from './ru-analysis';
 import { ruEditing } from './ru-editing';
+import { ruOutside } from './ru-outside';
 
 export const ru = {
   appName: 'Аналитика звонков',
@@ -234,7 +235,7 @@ export const ru = {
     copyLink: 'Ссылка на этот момент',
     linkCopied: 'Ссылка скопирована',
     tabsLabel: 'Разделы звонка',
-    tabs: { score: 'Оценка', transcript: 'Расшифровка', metrics: 'Показатели' },
+    tabs: { score: 'Оценка', transcript: 'Расшифровка', metrics: 'Показатели', details: 'Сведения' },
     failedTitle: 'Обработать звонок не удалось',
     failedAtStage: (stage: string) => `Остановилось на этапе «${stage}».`,
     keptTranscript: 'Всё, что успели получить, показано ниже.',
@@ -315,6 +316,7 @@ export const ru = {
   },
   ...ruAnalysis,
   ...ruEditing,
+  ...ruOutside,
 };
 
 /** The shape every language must have. */

@@ -11,6 +11,7 @@ import { PlayerBar } from '../player/PlayerBar';
 import type { Mark } from '../player/Waveform';
 import { CallHeader } from './CallHeader';
 import { CallState } from './CallState';
+import { DetailsPanel, hasDetails } from './DetailsPanel';
 import { MetricsPanel } from './MetricsPanel';
 import { ScorePanel } from './ScorePanel';
 import { Transcript } from './Transcript';
@@ -45,7 +46,7 @@ function readSeconds(text: string | null): number | null {
   return text && Number.isFinite(seconds) && seconds >= 0 ? seconds * 1000 : null;
 }
 
-const TABS = ['score', 'transcript', 'metrics'] as const;
+const TABS = ['score', 'transcript', 'metrics', 'details'] as const;
 type Tab = (typeof TABS)[number];
 
 function Call({ detail, startMs, search }: { detail: CallDetail; startMs: number | null; search: string }) {
@@ -55,7 +56,8 @@ function Call({ detail, startMs, search }: { detail: CallDetail; startMs: number
   const id = useId();
   const { score, transcript, metrics, call } = detail;
   const marks = useMemo(() => marksOf(detail), [detail]);
-  const nothing = !score && !transcript && !metrics;
+  const told = hasDetails(detail.details);
+  const nothing = !score && !transcript && !metrics && !told;
 
   useEffect(() => {
     if (startMs !== null) player.seek(startMs);
@@ -76,7 +78,7 @@ function Call({ detail, startMs, search }: { detail: CallDetail; startMs: number
       {!nothing && (
         <>
           <div role="group" aria-label={t.detail.tabsLabel} className="flex rounded-[10px] bg-sunken p-0.5 lg:hidden">
-            {TABS.map((name) => (
+            {TABS.filter((name) => name !== 'details' || told).map((name) => (
               <button
                 key={name}
                 type="button"
@@ -110,6 +112,7 @@ function Call({ detail, startMs, search }: { detail: CallDetail; startMs: number
                   <Missing title={t.metrics.none} text={working ? t.metrics.noneText : ''} />
                 ),
               )}
+              {told && panel('details', '', <DetailsPanel callId={call.id} source={call.source} details={detail.details} />)}
             </div>
             {panel(
               'transcript',

@@ -1,4 +1,5 @@
 import { useEffect, useId, useRef, useState, type ReactNode } from 'react';
+import { SOURCES } from '../../api/types';
 import { useI18n } from '../../i18n';
 import { Button } from '../../ui/Button';
 import { Icon } from '../../ui/Icon';
@@ -9,6 +10,7 @@ import {
   NO_FILTERS,
   periodDays,
   periodOf,
+  TOLD_KEYS,
   WORST_FIRST,
   type Filters,
   type Period,
@@ -28,7 +30,14 @@ interface Props {
 export function FilterBar({ filters, onChange, children }: Props) {
   const { t } = useI18n();
   const id = useId();
-  const extra = [filters.score_min, filters.score_max, filters.duration_min, filters.duration_max].filter(Boolean).length;
+  const extra = [
+    filters.score_min,
+    filters.score_max,
+    filters.duration_min,
+    filters.duration_max,
+    filters.source,
+    ...TOLD_KEYS.map((key) => filters[key]),
+  ].filter(Boolean).length;
   const [open, setOpen] = useState(extra > 0);
   const period = periodOf(filters.from, filters.to);
   const [customPeriod, setCustomPeriod] = useState(false);
@@ -132,6 +141,38 @@ export function FilterBar({ filters, onChange, children }: Props) {
           values={[filters.duration_min, filters.duration_max]}
           onValues={(duration_min, duration_max) => onChange({ duration_min, duration_max }, 'replace')}
         />
+        {TOLD_KEYS.map((key) => (
+          <div key={key}>
+            <label htmlFor={`${id}-${key}`} className="label">
+              {t.outside.filters[key]}
+            </label>
+            <TypedInput
+              id={`${id}-${key}`}
+              testId={`filter-${key}`}
+              type="search"
+              value={filters[key]}
+              onValue={(value) => onChange({ [key]: value }, 'replace')}
+            />
+          </div>
+        ))}
+        <div>
+          <label htmlFor={`${id}-source`} className="label">
+            {t.outside.filters.source}
+          </label>
+          <select
+            id={`${id}-source`}
+            className="field"
+            value={filters.source}
+            onChange={(event) => onChange({ source: event.target.value })}
+          >
+            <option value="">{t.outside.filters.anySource}</option>
+            {SOURCES.map((source) => (
+              <option key={source} value={source}>
+                {t.outside.sources[source]}
+              </option>
+            ))}
+          </select>
+        </div>
       </div>
       <div className="flex flex-wrap items-center gap-2">
         <button

@@ -28,6 +28,13 @@ describe('the question to the server', () => {
     expect(query.date_to).toBe(new Date(2026, 2, 5, 23, 59, 59, 999).toISOString());
   });
 
+  it('asks for what is told of a call as it is written', () => {
+    const filters = { ...NO_FILTERS, callerphone: ' 8 916 123-45-67 ', order_id: 'A-7', source: 'mango', tag: 'горячий' };
+    expect(readFilters(writeFilters(filters))).toEqual(filters);
+    expect(hasFilters(filters)).toBe(true);
+    expect(toQuery(filters)).toMatchObject({ callerphone: '8 916 123-45-67', order_id: 'A-7', source: 'mango', tag: 'горячий' });
+  });
+
   it('leaves out what is empty or senseless', () => {
     const query = toQuery({ ...NO_FILTERS, q: '  ', from: 'yesterday', score_min: 'abc' });
     expect(Object.keys(query).toSorted()).toEqual(['page', 'page_size', 'sort']);

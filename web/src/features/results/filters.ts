@@ -18,6 +18,13 @@ export interface Filters {
   /** Minutes. */
   duration_min: string;
   duration_max: string;
+  callerphone: string;
+  calledphone: string;
+  operatorphone: string;
+  order_id: string;
+  source: string;
+  tag: string;
+  external_id: string;
   sort: string;
   page: number;
 }
@@ -32,11 +39,20 @@ export const NO_FILTERS: Filters = {
   score_max: '',
   duration_min: '',
   duration_max: '',
+  callerphone: '',
+  calledphone: '',
+  operatorphone: '',
+  order_id: '',
+  source: '',
+  tag: '',
+  external_id: '',
   sort: DEFAULT_SORT,
   page: 1,
 };
 
-const TEXT_KEYS = ['q', 'operator', 'status', 'from', 'to', 'score_min', 'score_max', 'duration_min', 'duration_max'] as const;
+/** What is told of a call; the server takes each as it is written. */
+export const TOLD_KEYS = ['callerphone', 'calledphone', 'operatorphone', 'order_id', 'tag', 'external_id'] as const;
+const TEXT_KEYS = ['q', 'operator', 'status', 'from', 'to', 'score_min', 'score_max', 'duration_min', 'duration_max', 'source', ...TOLD_KEYS] as const;
 
 export function readFilters(params: URLSearchParams): Filters {
   const filters = { ...NO_FILTERS };
@@ -69,6 +85,8 @@ export function toQuery(filters: Filters): ResultsQuery {
   if (from) query.date_from = from;
   const to = dayMoment(filters.to, 'end');
   if (to) query.date_to = to;
+  if (filters.source) query.source = filters.source;
+  for (const key of TOLD_KEYS) if (filters[key].trim()) query[key] = filters[key].trim();
   const numbers = [
     ['score_min', filters.score_min, 1],
     ['score_max', filters.score_max, 1],

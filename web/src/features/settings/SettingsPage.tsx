@@ -1,4 +1,4 @@
-import { useEffect, useId, useState, type ReactNode } from 'react';
+import { useEffect, useId, useState } from 'react';
 import { changePassword, useHealth } from '../../api/session';
 import { useStore } from '../../api/store';
 import type { User } from '../../api/types';
@@ -8,6 +8,10 @@ import { Button } from '../../ui/Button';
 import { Segmented } from '../../ui/Segmented';
 import { Notice, useErrorText } from '../../ui/States';
 import { toast } from '../../ui/Toasts';
+import { EmployeesSection } from './Employees';
+import { NamesSection } from './Names';
+import { CalltouchSection, MangoSection } from './Outside';
+import { Facts, Section } from './parts';
 
 export function SettingsPage({ user }: { user: User }) {
   const { t } = useI18n();
@@ -20,33 +24,12 @@ export function SettingsPage({ user }: { user: User }) {
       <Account user={user} />
       <Appearance />
       <PasswordForm />
+      <EmployeesSection />
+      <NamesSection />
+      <MangoSection />
+      <CalltouchSection />
       <Server />
     </div>
-  );
-}
-
-function Section({ title, children }: { title: string; children: ReactNode }) {
-  const id = useId();
-  return (
-    <section aria-labelledby={id} className="card p-4 sm:p-6">
-      <h2 id={id} className="mb-4 text-[1.05rem] font-semibold">
-        {title}
-      </h2>
-      {children}
-    </section>
-  );
-}
-
-function Facts({ rows }: { rows: readonly (readonly [string, ReactNode])[] }) {
-  return (
-    <dl className="grid gap-x-6 gap-y-2 sm:grid-cols-[12rem_1fr]">
-      {rows.map(([name, value]) => (
-        <div key={name} className="contents">
-          <dt className="text-ink-soft">{name}</dt>
-          <dd className="mb-2 font-medium sm:mb-0">{value}</dd>
-        </div>
-      ))}
-    </dl>
   );
 }
 
