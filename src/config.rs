@@ -1,6 +1,8 @@
 //! One TOML file, environment variables over it, command line over both;
 //! validated whole at start, every fault named at once.
 
+mod sftp;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +11,8 @@ use toml::{Table, Value};
 
 use crate::domain::language::LANGUAGES;
 use crate::domain::{RawEndings, Source};
+
+pub use sftp::Sftp;
 
 /// The file that is read when none is named, where it exists.
 pub const DEFAULT_CONFIG: &str = "/etc/call-analytics/config.toml";
@@ -34,6 +38,8 @@ pub struct Config {
     pub sources: Sources,
     /// Names that stand for sound without a header.
     pub raw: RawEndings,
+    /// The SFTP server.
+    pub sftp: Sftp,
 }
 
 /// What is known of recordings by the door they come by.
@@ -168,6 +174,8 @@ impl Config {
         let mut scoring = section(&mut table, "scoring", faults);
         let sources = section(&mut table, "sources", faults);
         let raw = raw_of(section(&mut table, "raw", faults), faults);
+        let sftp = section(&mut table, "sftp", faults);
+        let sftp = sftp::read(sftp, env("CALL_ANALYTICS_SFTP_LISTEN"), faults);
         let mut root = Section {
             name: "",
             table,
@@ -280,6 +288,7 @@ impl Config {
             scoring: Scoring { scorecard },
             sources,
             raw,
+            sftp,
         }
     }
 

@@ -13,12 +13,26 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 
 use crate::accounts::{self, UserCommand};
+use crate::sftp::users::{self, SenderCommand};
 use crate::store::{Store, StoreError};
 
 /// Longest command in bytes.
 const MAX_COMMAND: u64 = 64 * 1024;
 /// The command line waits this long for an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What the command line asks for.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Command {
+    /// Of the accounts of the page.
+    User(UserCommand),
+    /// Of the senders over SFTP.
+    Sender(SenderCommand),
+}
+
+/// Called with the name of a sender whose connections shall end.
+pub type Ended = dyn Fn(&str) + Send + Sync;
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -66,13 +80,13 @@ pub fn bind(data_dir: &Path) -> std::io::Result<UnixListener> {
 }
 
 /// Answers commands until the task is dropped.
-pub async fn serve(listener: UnixListener, store: Arc<Store>) {
+pub async fn serve(listener: UnixListener, store: Arc<Store>, ended: Arc<Ended>) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                let store = Arc::clone(&store);
+                let (store, ended) = (Arc::clone(&store), Arc::clone(&ended));
                 tokio::spawn(async move {
-                    if let Err(error) = answer(stream, store).await {
+                    if let Err(error) = answer(stream, store, ended).await {
                         tracing::debug!(%error, "a control connection broke");
                     }
                 });
@@ -85,20 +99,19 @@ pub async fn serve(listener: UnixListener, store: Arc<Store>) {
     }
 }
 
-async fn answer(stream: UnixStream, store: Arc<Store>) -> std::io::Result<()> {
+async fn answer(stream: UnixStream, store: Arc<Store>, ended: Arc<Ended>) -> std::io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
     tokio::io::BufReader::new(read.take(MAX_COMMAND))
         .read_line(&mut line)
         .await?;
-    let reply = match serde_json::from_str::<UserCommand>(&line) {
+    let reply = match serde_json::from_str::<Command>(&line) {
         Err(error) => Reply::Failed(format!("the command is not understood: {error}")),
         Ok(command) => {
-            let done =
-                tokio::task::spawn_blocking(move || accounts::execute(&store, command)).await;
+            let done = tokio::task::spawn_blocking(move || obey(&store, command, &*ended)).await;
             match done {
                 Ok(Ok(text)) => Reply::Done(text),
-                Ok(Err(error)) => Reply::Failed(error.to_string()),
+                Ok(Err(reason)) => Reply::Failed(reason),
                 Err(error) => Reply::Failed(error.to_string()),
             }
         }
@@ -108,17 +121,28 @@ async fn answer(stream: UnixStream, store: Arc<Store>) -> std::io::Result<()> {
     write.write_all(&bytes).await
 }
 
+/// Does the command; returns what to print, or why it was refused.
+fn obey(store: &Store, command: Command, ended: &dyn Fn(&str)) -> Result<String, String> {
+    match command {
+        Command::User(command) => {
+            accounts::execute(store, command).map_err(|error| error.to_string())
+        }
+        Command::Sender(command) => {
+            users::execute(store, command, ended).map_err(|error| error.to_string())
+        }
+    }
+}
+
 /// Does the command: in the store itself, or through the server that has it open.
-pub fn execute(data_dir: &Path, command: UserCommand) -> Result<String, ControlError> {
+pub fn execute(data_dir: &Path, command: Command) -> Result<String, ControlError> {
     match Store::open(data_dir) {
-        Ok(store) => accounts::execute(&store, command)
-            .map_err(|error| ControlError::Refused(error.to_string())),
+        Ok(store) => obey(&store, command, &|_| {}).map_err(ControlError::Refused),
         Err(StoreError::InUse { .. }) => ask(&socket_path(data_dir), &command),
         Err(error) => Err(error.into()),
     }
 }
 
-fn ask(path: &Path, command: &UserCommand) -> Result<String, ControlError> {
+fn ask(path: &Path, command: &Command) -> Result<String, ControlError> {
     let exchange = || -> std::io::Result<Reply> {
         let mut stream = std::os::unix::net::UnixStream::connect(path)?;
         stream.set_read_timeout(Some(PATIENCE))?;

@@ -3,7 +3,7 @@
 //!
 //! [`intake`] accepts a recording → [`store`] keeps it → [`pipeline`] decodes,
 //! has [`speech`] recognize and tell voices apart, scores → [`search`] finds it
-//! → [`api`] shows it. [`domain`] holds the words they all use; [`config`] and
+//! → [`api`] shows it. Senders drop recordings over [`sftp`]. [`domain`] holds the words they all use; [`config`] and
 //! [`events`] are leaves; [`app`] binds everything; [`cli`] is the command line.
 
 pub mod accounts;
@@ -19,5 +19,6 @@ pub mod intake;
 pub mod pipeline;
 pub mod report;
 pub mod search;
+pub mod sftp;
 pub mod speech;
 pub mod store;

@@ -11,6 +11,7 @@ pub mod revise;
 pub mod score;
 pub mod scorecard;
 pub mod scorecard_toml;
+pub mod sftp_user;
 pub mod transcript;
 pub mod user;
 
@@ -20,5 +21,6 @@ pub use metrics::Metrics;
 pub use raw::{RawCoding, RawEndings, RawFormat};
 pub use score::Score;
 pub use scorecard::Scorecard;
+pub use sftp_user::{DropMode, SenderKey, SftpUser};
 pub use transcript::{Recognition, Segment, Separation, Span, Speaker, Transcript, Turn, Word};
 pub use user::{Role, User};

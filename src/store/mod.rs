@@ -8,6 +8,7 @@ mod jobs;
 mod operators;
 mod record;
 mod schema;
+mod sftp_users;
 mod users;
 mod versions;
 

@@ -60,6 +60,7 @@ records! {
     crate::domain::Envelope = "envelope",
     crate::domain::Scorecard = "scorecard",
     crate::domain::User = "user",
+    crate::domain::SftpUser = "sftp_user",
     super::operators::OperatorRecord = "operator",
     super::versions::KeptVersion = "version",
 }

@@ -48,6 +48,8 @@ pub(super) const OPERATOR_CALLS: MultimapTableDefinition<'static, &'static str, 
     MultimapTableDefinition::new("operator_calls");
 /// User name → user.
 pub(super) const USERS: Table = TableDefinition::new("users");
+/// Name → sender of files over SFTP.
+pub(super) const SFTP_USERS: Table = TableDefinition::new("sftp_users");
 
 const SCHEMA_KEY: &str = "schema";
 
@@ -113,6 +115,7 @@ pub(super) fn prepare(
         SCORES,
         OPERATORS,
         USERS,
+        SFTP_USERS,
     ] {
         txn.open_table(table)?;
     }

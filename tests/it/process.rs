@@ -76,7 +76,11 @@ impl Process {
     /// The same with a model of its own.
     pub(crate) fn start_with_model(data_dir: &Path, model: &Path) -> Self {
         let config = data_dir.with_extension("toml");
-        std::fs::write(&config, "[speech]\nworkers = 1\nthreads = 1\n").expect("a config");
+        std::fs::write(
+            &config,
+            "[speech]\nworkers = 1\nthreads = 1\n[sftp]\nenabled = false\n",
+        )
+        .expect("a config");
         let log = data_dir.with_extension("log");
         let stderr = std::fs::OpenOptions::new()
             .create(true)

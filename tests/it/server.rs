@@ -23,6 +23,8 @@ pub(crate) struct Setup {
     pub(crate) max_upload_mb: u64,
     /// An idle speech worker ends after this.
     pub(crate) idle_unload_s: u64,
+    /// The section `[sftp]`.
+    pub(crate) sftp: String,
 }
 
 impl Setup {
@@ -33,6 +35,7 @@ impl Setup {
             workers: 1,
             max_upload_mb: 100,
             idle_unload_s: 600,
+            sftp: "enabled = false".to_owned(),
         }
     }
 
@@ -77,8 +80,8 @@ impl Server {
     pub(crate) async fn start_in(data: TempDir, password: Option<String>, setup: &Setup) -> Self {
         let config = data.path().join("config.toml");
         let text = format!(
-            "max_upload_mb = {}\n[speech]\nworkers = {}\nthreads = 1\nidle_unload_s = {}\n",
-            setup.max_upload_mb, setup.workers, setup.idle_unload_s
+            "max_upload_mb = {}\n[speech]\nworkers = {}\nthreads = 1\nidle_unload_s = {}\n[sftp]\n{}\n",
+            setup.max_upload_mb, setup.workers, setup.idle_unload_s, setup.sftp
         );
         std::fs::write(&config, text).expect("the config is written");
         let overrides = Overrides {
