@@ -39,12 +39,19 @@ fn libssh_server() {
     let given = |name: &str| {
         std::env::var(name).unwrap_or_else(|_| panic!("{name} comes with the dependencies"))
     };
+    let openssl = given("DEP_OPENSSL_INCLUDE");
+    let configuration = Path::new(&openssl).join("openssl/configuration.h");
+    let configuration = std::fs::read_to_string(configuration).expect("headers of OpenSSL");
+    assert!(
+        configuration.contains("define OPENSSL_THREADS"),
+        "OpenSSL was built without threads, and the server has many: OPENSSL_SRC_PERL must name .cargo/perl-for-openssl.sh (cargo clean -p openssl-sys)"
+    );
     let mut build = cc::Build::new();
     build
         .file(sources.join("src/bind.c"))
         .include(sources.join("include"))
         .include(given("DEP_LIBSSH_INCLUDE"))
-        .include(given("DEP_OPENSSL_INCLUDE"))
+        .include(&openssl)
         .define("LIBSSH_STATIC", None)
         .define("_GNU_SOURCE", None)
         .define("GLOBAL_BIND_CONFIG", "\"/etc/ssh/libssh_server_config\"")

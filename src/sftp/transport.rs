@@ -29,12 +29,24 @@ pub(super) enum KeyKind {
     Rsa,
 }
 
+/// `OPENSSL_INIT_NO_LOAD_CONFIG`.
+const OPENSSL_NO_LOAD_CONFIG: u64 = 0x80;
+
+unsafe extern "C" {
+    // Of OpenSSL; the crate openssl-sys, which links it, does not name it.
+    fn OPENSSL_init_crypto(options: u64, settings: *const c_void) -> c_int;
+}
+
 fn init() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        // SAFETY: no arguments; in a static program nothing else calls it, and
-        // `Once` keeps other calls of libssh behind it.
-        unsafe { ssh::ssh_init() };
+        // SAFETY: no pointers go in or out; in a static program nothing else
+        // calls these, and `Once` keeps other calls of libssh behind them. No
+        // file of the machine changes what OpenSSL does.
+        unsafe {
+            OPENSSL_init_crypto(OPENSSL_NO_LOAD_CONFIG, null());
+            ssh::ssh_init();
+        }
     });
 }
 
