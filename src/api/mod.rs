@@ -15,6 +15,7 @@ mod models;
 mod operators;
 mod results;
 pub mod sessions;
+mod sftp;
 mod transcript;
 mod ui;
 mod upload;
@@ -47,6 +48,7 @@ type Api = (
     models::ModelsApi,
     audio::AudioApi,
     operators::OperatorsApi,
+    sftp::SftpApi,
     live::LiveApi,
     health::HealthApi,
 );
@@ -63,6 +65,7 @@ fn service() -> OpenApiService<Api, ()> {
             models::ModelsApi,
             audio::AudioApi,
             operators::OperatorsApi,
+            sftp::SftpApi,
             live::LiveApi,
             health::HealthApi,
         ),

@@ -128,6 +128,17 @@ impl Server {
         self.shared.guard.counts()
     }
 
+    /// A sender was changed; `ends`: in what he signs in with, so that his
+    /// connections end.
+    pub fn changed(&self, user: &SftpUser, ends: bool) {
+        if let Ok(folder) = self.shared.folders.get(&user.name) {
+            folder.set_quota(user.quota_bytes);
+        }
+        if ends {
+            self.end_user(&user.name);
+        }
+    }
+
     /// Ends the connections of a sender who was changed or removed.
     pub fn end_user(&self, user: &str) {
         self.shared.guard.end_user(user);
@@ -172,6 +183,9 @@ fn limits(settings: &Sftp) -> Limits {
 fn allow_many_files() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
+    if limit.current == limit.maximum {
+        return;
+    }
     let raised = Rlimit {
         current: limit.maximum,
         maximum: limit.maximum,
@@ -336,8 +350,9 @@ fn converse(shared: &Shared, session: &Session, slot: &Slot, user: &SftpUser) {
                         return;
                     }
                 }
-                drop(open);
+                // First, so that the next channel may be asked for while this one closes.
                 session.refuse_all(false);
+                drop(open);
             }
             _ => message.refuse(),
         }
