@@ -22,6 +22,8 @@ pub(super) fn run(common: &Common, arguments: &ServeArgs) -> anyhow::Result<Exit
         .build()
         .context("the runtime")?;
     runtime.block_on(async {
+        // Before anything is said: whoever reads that it serves may stop it.
+        let mut terminate = signal(SignalKind::terminate())?;
         let app = App::build(config, own_executable()?).await?;
         if let Some(password) = app.first_password() {
             // Printed once and nowhere else kept; on a service it lands in the journal.
@@ -43,7 +45,6 @@ pub(super) fn run(common: &Common, arguments: &ServeArgs) -> anyhow::Result<Exit
             }
         }
         println!("call-analytics serves http://{}", app.address());
-        let mut terminate = signal(SignalKind::terminate())?;
         let stop = async move {
             tokio::select! {
                 _ = tokio::signal::ctrl_c() => {}
