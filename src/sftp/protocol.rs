@@ -57,15 +57,18 @@ pub(super) fn serve(
     let mut out = Packets::default();
     loop {
         let mut at = 0;
+        let mut garbage = false;
         while let Some(length) = waiting(&input[at..filled]) {
             if length == 0 || length > MAX_PACKET {
-                return Ending::Garbage;
+                garbage = true;
+                break;
             }
             let Some(packet) = input[at + 4..filled].get(..length) else {
                 break;
             };
             if desk.take(packet, &mut out).is_err() {
-                return Ending::Garbage;
+                garbage = true;
+                break;
             }
             at += 4 + length;
             if out.len() >= SEND_AT {
@@ -82,8 +85,13 @@ pub(super) fn serve(
             }
             out.clear();
         }
-        input.copy_within(at..filled, 0);
-        filled -= at;
+        if garbage {
+            return Ending::Garbage;
+        }
+        if at > 0 {
+            input.copy_within(at..filled, 0);
+            filled -= at;
+        }
         let needed = waiting(&input[..filled]).map_or(FIRST_ROOM, |length| 4 + length);
         if input.len() < needed.min(MAX_PACKET + 4) {
             // Room for one packet and the beginning of the next.
