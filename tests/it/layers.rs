@@ -25,7 +25,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "pipeline",
         &["domain", "config", "events", "store", "speech", "search"],
     ),
-    ("intake", &["domain", "config", "store", "pipeline"]),
+    ("intake", &["domain", "config", "store", "sftp", "pipeline"]),
     ("report", &["domain", "store", "search"]),
     ("accounts", &["domain", "store"]),
     ("sftp", &["domain", "config", "store", "accounts"]),

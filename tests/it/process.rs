@@ -64,6 +64,8 @@ pub(crate) struct Process {
     pub(crate) base: String,
     /// Password of `admin`, when this start made it.
     pub(crate) first_password: Option<String>,
+    /// What it printed until it served.
+    pub(crate) said: String,
     log: PathBuf,
 }
 
@@ -75,12 +77,14 @@ impl Process {
 
     /// The same with a model of its own.
     pub(crate) fn start_with_model(data_dir: &Path, model: &Path) -> Self {
+        Self::start_with(data_dir, model, "enabled = false")
+    }
+
+    /// The same with a section `[sftp]` of its own.
+    pub(crate) fn start_with(data_dir: &Path, model: &Path, sftp: &str) -> Self {
         let config = data_dir.with_extension("toml");
-        std::fs::write(
-            &config,
-            "[speech]\nworkers = 1\nthreads = 1\n[sftp]\nenabled = false\n",
-        )
-        .expect("a config");
+        let text = format!("[speech]\nworkers = 1\nthreads = 1\n[sftp]\n{sftp}\n");
+        std::fs::write(&config, text).expect("a config");
         let log = data_dir.with_extension("log");
         let stderr = std::fs::OpenOptions::new()
             .create(true)
@@ -107,13 +111,16 @@ impl Process {
             child,
             base: String::new(),
             first_password: None,
+            said: String::new(),
             log,
         };
         while process.base.is_empty() {
             let line = lines
                 .recv_timeout(Duration::from_secs(30))
                 .unwrap_or_else(|error| panic!("it does not serve ({error}): {}", process.log()));
-            if let Some((_, password)) = line.split_once("with the password ") {
+            process.said += &line;
+            process.said.push('\n');
+            if let Some((_, password)) = line.split_once("'admin' was made with the password ") {
                 process.first_password = Some(password.trim().to_owned());
             }
             if let Some(at) = line.find("http://") {
