@@ -263,7 +263,8 @@ run_web() { as_builder npm --prefix web "$@"; }
 
 run_tests() {
     in_clone || die 'the tests need a clone of the project'
-    install_packages chromium espeak-ng ffmpeg iproute2 libsox-fmt-base openssh-client qemu-user shellcheck sox systemd
+    install_packages chromium curl espeak-ng ffmpeg iproute2 lftp libsox-fmt-base openssh-client openssh-server \
+        python3-paramiko qemu-user rclone shellcheck sox systemd
     install_build_packages
     check_tools
     step 'shell scripts' shellcheck "$HERE/install.sh" "$HERE"/tests/e2e/*.sh
@@ -283,6 +284,8 @@ run_tests() {
     step 'one static file' "$HERE/tests/e2e/static.sh" "$BINARY"
     [ "$NATIVE" = yes ] || step 'an old processor' "$HERE/tests/e2e/old_cpu.sh" "$BINARY"
     step 'the model from a source that breaks off' "$HERE/tests/e2e/model.sh" "$BINARY"
+    step '1 GB over SFTP both ways' "$HERE/tests/e2e/sftp_large.sh" "$BINARY"
+    step 'SFTP and kill -9' "$HERE/tests/e2e/sftp_kill.sh" "$BINARY"
     step 'a call through the page' "$HERE/tests/e2e/browser.sh" "$BINARY" "$model"
     say 'All tests passed'
 }

@@ -45,15 +45,20 @@ pub fn hash_password(password: &str) -> Result<String, AccountError> {
 /// True when the password is the user's. Without a user as much time is spent,
 /// so that an answer does not tell which names exist.
 pub fn verify_password(user: Option<&User>, password: &str) -> bool {
+    verify_hash(user.map(|user| user.password_hash.as_str()), password)
+}
+
+/// True when the password is the one of the hash; without a hash as much time is spent.
+pub fn verify_hash(known: Option<&str>, password: &str) -> bool {
     // argon2id of a random value that nobody knows.
     const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5LWhhcy10aGlz$rDHWqsoXKQvWCxk2jw8EVKkNyjtEh6W5RUXcbVwqBXM";
-    let hash = user.map_or(NOBODY, |user| user.password_hash.as_str());
+    let hash = known.unwrap_or(NOBODY);
     let matches = PasswordHash::new(hash).is_ok_and(|hash| {
         Argon2::default()
             .verify_password(password.as_bytes(), &hash)
             .is_ok()
     });
-    matches && user.is_some()
+    matches && known.is_some()
 }
 
 /// Stores another hash and ends all sessions of the account.

@@ -3,7 +3,7 @@
 //! one before anything is promised, the other while people are using it.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -30,6 +30,7 @@ use crate::pipeline::stages::Tools;
 use crate::pipeline::{Runner, Workers};
 use crate::schedule::{self, Schedule};
 use crate::search::Search;
+use crate::sftp::{self, End, Watch};
 use crate::speech::model::{Manifest, ModelError, ModelStore};
 use crate::store::{Store, StoreError};
 
@@ -54,6 +55,8 @@ pub struct Parts {
     pub intake: Arc<Intake>,
     /// What outside systems send and are asked.
     pub outside: Arc<Outside>,
+    /// The SFTP server, where there is one.
+    pub sftp: Option<sftp::Server>,
     /// Signs tokens.
     pub tokens: Tokens,
     /// Cancelled when the server stops: long connections end.
@@ -126,6 +129,28 @@ pub struct App {
     control: tokio::net::UnixListener,
     address: SocketAddr,
     first_password: Option<String>,
+    first_sftp_password: Option<String>,
+}
+
+/// Writes to the log what happens in the senders' folders.
+struct Logged;
+
+impl Watch for Logged {
+    fn opened(&self, user: &str, path: &Path) {
+        tracing::debug!(user, path = %path.display(), "opened for writing");
+    }
+
+    fn closed(&self, user: &str, path: &Path, end: End) {
+        tracing::debug!(user, path = %path.display(), ?end, "closed");
+    }
+
+    fn renamed(&self, user: &str, from: &Path, to: &Path) {
+        tracing::debug!(user, from = %from.display(), to = %to.display(), "renamed");
+    }
+
+    fn removed(&self, user: &str, path: &Path) {
+        tracing::debug!(user, path = %path.display(), "removed");
+    }
 }
 
 /// The models directory of a configuration; the environment may name a mirror to download from.
@@ -201,7 +226,9 @@ impl App {
         )?);
         let fetching = Fetching::start(&outside)?;
         let schedule = schedule::start(&config, &outside).await?;
+        let (sftp, first_sftp_password) = start_sftp(&config, &store).await?;
         let parts = Arc::new(Parts {
+            sftp,
             config,
             store,
             search,
@@ -223,6 +250,7 @@ impl App {
             control,
             address,
             first_password,
+            first_sftp_password,
         })
     }
 
@@ -236,6 +264,16 @@ impl App {
         self.first_password.as_deref()
     }
 
+    /// The SFTP server, where there is one.
+    pub fn sftp(&self) -> Option<&sftp::Server> {
+        self.parts.sftp.as_ref()
+    }
+
+    /// Password of the SFTP user `mango`, when this start made it.
+    pub fn first_sftp_password(&self) -> Option<&str> {
+        self.first_sftp_password.as_deref()
+    }
+
     /// The parts.
     pub fn parts(&self) -> &Arc<Parts> {
         &self.parts
@@ -244,7 +282,14 @@ impl App {
     /// Serves until `stop` resolves, then lets requests finish and stops the workers.
     pub async fn run_until_stopped(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
         let stopping = self.parts.stopping.clone();
-        let control = tokio::spawn(control::serve(self.control, Arc::clone(&self.parts.store)));
+        let parts = Arc::clone(&self.parts);
+        let ended = Arc::new(move |user: &str| {
+            if let Some(sftp) = &parts.sftp {
+                sftp.end_user(user);
+            }
+        });
+        let store = Arc::clone(&self.parts.store);
+        let control = tokio::spawn(control::serve(self.control, store, ended));
         let signal = async {
             stop.await;
             stopping.cancel();
@@ -254,14 +299,36 @@ impl App {
             .await;
         control.abort();
         self.schedule.stop().await;
-        let (workers, fetching) = (self.workers, self.fetching);
+        let (workers, fetching, parts) = (self.workers, self.fetching, self.parts);
         tokio::task::spawn_blocking(move || {
+            if let Some(sftp) = &parts.sftp {
+                sftp.stop();
+            }
             fetching.stop();
             workers.stop();
         })
         .await?;
         served.context("the server")
     }
+}
+
+/// Binds the SFTP server, unless it is off; returns the password of the first
+/// sender, when that was made.
+async fn start_sftp(
+    config: &Config,
+    store: &Arc<Store>,
+) -> anyhow::Result<(Option<sftp::Server>, Option<String>)> {
+    if !config.sftp.enabled {
+        return Ok((None, None));
+    }
+    let (config, store) = (config.clone(), Arc::clone(store));
+    tokio::task::spawn_blocking(move || {
+        let password = sftp::users::ensure_first(&store)?;
+        let server = sftp::Server::bind(&config, store, Arc::new(Logged))?;
+        tracing::info!(address = %server.local_addr(), "recordings are taken over SFTP");
+        Ok((Some(server), password))
+    })
+    .await?
 }
 
 type Opened = (Store, Search, Rules, Option<String>, [u8; 32]);

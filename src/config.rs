@@ -2,6 +2,7 @@
 //! validated whole at start, every fault named at once.
 
 mod outside;
+mod sftp;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use crate::domain::language::LANGUAGES;
 use crate::domain::{RawEndings, Source};
 
 pub use outside::{CALLTOUCH_FIELDS, Calltouch, CalltouchSite, Mango, Names, Network, Secret};
+pub use sftp::Sftp;
 
 /// The file that is read when none is named, where it exists.
 pub const DEFAULT_CONFIG: &str = "/etc/call-analytics/config.toml";
@@ -44,6 +46,8 @@ pub struct Config {
     pub mango: Mango,
     /// Calltouch.
     pub calltouch: Calltouch,
+    /// The SFTP server.
+    pub sftp: Sftp,
 }
 
 /// What is known of recordings by the door they come by.
@@ -179,6 +183,8 @@ impl Config {
         let names = outside::names(section(&mut table, "names", faults), faults);
         let mango = outside::mango(section(&mut table, "mango", faults), env, faults);
         let calltouch = outside::calltouch(section(&mut table, "calltouch", faults), env, faults);
+        let sftp = section(&mut table, "sftp", faults);
+        let sftp = sftp::read(sftp, env("CALL_ANALYTICS_SFTP_LISTEN"), faults);
         let mut root = Section {
             name: "",
             table,
@@ -294,6 +300,7 @@ impl Config {
             names,
             mango,
             calltouch,
+            sftp,
         }
     }
 

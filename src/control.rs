@@ -14,6 +14,7 @@ use tokio::net::{UnixListener, UnixStream};
 
 use crate::accounts::{self, UserCommand};
 use crate::domain::employees_csv;
+use crate::sftp::users::{self, SenderCommand};
 use crate::store::{Store, StoreError};
 
 /// Longest command in bytes.
@@ -25,9 +26,11 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Command {
-    /// About accounts.
+    /// Of the accounts of the page.
     User(UserCommand),
-    /// About the directory of employees.
+    /// Of the senders over SFTP.
+    Sender(SenderCommand),
+    /// Of the directory of employees.
     Employees(EmployeesCommand),
 }
 
@@ -40,6 +43,9 @@ pub enum EmployeesCommand {
     /// List them.
     List,
 }
+
+/// Called with the name of a sender whose connections shall end.
+pub type Ended = dyn Fn(&str) + Send + Sync;
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -87,13 +93,13 @@ pub fn bind(data_dir: &Path) -> std::io::Result<UnixListener> {
 }
 
 /// Answers commands until the task is dropped.
-pub async fn serve(listener: UnixListener, store: Arc<Store>) {
+pub async fn serve(listener: UnixListener, store: Arc<Store>, ended: Arc<Ended>) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                let store = Arc::clone(&store);
+                let (store, ended) = (Arc::clone(&store), Arc::clone(&ended));
                 tokio::spawn(async move {
-                    if let Err(error) = answer(stream, store).await {
+                    if let Err(error) = answer(stream, store, ended).await {
                         tracing::debug!(%error, "a control connection broke");
                     }
                 });
@@ -106,7 +112,7 @@ pub async fn serve(listener: UnixListener, store: Arc<Store>) {
     }
 }
 
-async fn answer(stream: UnixStream, store: Arc<Store>) -> std::io::Result<()> {
+async fn answer(stream: UnixStream, store: Arc<Store>, ended: Arc<Ended>) -> std::io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
     tokio::io::BufReader::new(read.take(MAX_COMMAND))
@@ -115,10 +121,10 @@ async fn answer(stream: UnixStream, store: Arc<Store>) -> std::io::Result<()> {
     let reply = match serde_json::from_str::<Command>(&line) {
         Err(error) => Reply::Failed(format!("the command is not understood: {error}")),
         Ok(command) => {
-            let done = tokio::task::spawn_blocking(move || perform(&store, command)).await;
+            let done = tokio::task::spawn_blocking(move || obey(&store, command, &*ended)).await;
             match done {
                 Ok(Ok(text)) => Reply::Done(text),
-                Ok(Err(what)) => Reply::Failed(what),
+                Ok(Err(reason)) => Reply::Failed(reason),
                 Err(error) => Reply::Failed(error.to_string()),
             }
         }
@@ -128,20 +134,14 @@ async fn answer(stream: UnixStream, store: Arc<Store>) -> std::io::Result<()> {
     write.write_all(&bytes).await
 }
 
-/// Does the command: in the store itself, or through the server that has it open.
-pub fn execute(data_dir: &Path, command: Command) -> Result<String, ControlError> {
-    match Store::open(data_dir) {
-        Ok(store) => perform(&store, command).map_err(ControlError::Refused),
-        Err(StoreError::InUse { .. }) => ask(&socket_path(data_dir), &command),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// The text to show, or what is wrong.
-fn perform(store: &Store, command: Command) -> Result<String, String> {
+/// Does the command; returns what to print, or why it was refused.
+fn obey(store: &Store, command: Command, ended: &dyn Fn(&str)) -> Result<String, String> {
     match command {
         Command::User(command) => {
             accounts::execute(store, command).map_err(|error| error.to_string())
+        }
+        Command::Sender(command) => {
+            users::execute(store, command, ended).map_err(|error| error.to_string())
         }
         Command::Employees(EmployeesCommand::Import(bytes)) => {
             let employees = employees_csv::parse(&bytes).map_err(|fault| fault.to_string())?;
@@ -167,6 +167,15 @@ fn perform(store: &Store, command: Command) -> Result<String, String> {
             lines.sort();
             Ok(lines.join("\n"))
         }
+    }
+}
+
+/// Does the command: in the store itself, or through the server that has it open.
+pub fn execute(data_dir: &Path, command: Command) -> Result<String, ControlError> {
+    match Store::open(data_dir) {
+        Ok(store) => obey(&store, command, &|_| {}).map_err(ControlError::Refused),
+        Err(StoreError::InUse { .. }) => ask(&socket_path(data_dir), &command),
+        Err(error) => Err(error.into()),
     }
 }
 

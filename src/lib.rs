@@ -3,8 +3,9 @@
 //!
 //! [`intake`] accepts a recording → [`store`] keeps it → [`pipeline`] decodes,
 //! has [`speech`] recognize and tell voices apart, scores → [`search`] finds it
-//! → [`api`] shows it. [`domain`] holds the words they all use; [`config`] and
-//! [`events`] are leaves; [`app`] binds everything; [`cli`] is the command line. [`schedule`] starts what happens by the clock.
+//! → [`api`] shows it. Senders drop recordings over [`sftp`]. [`domain`] holds the
+//! words they all use; [`config`] and [`events`] are leaves; [`app`] binds everything;
+//! [`schedule`] starts what happens by the clock; [`cli`] is the command line.
 
 pub mod accounts;
 pub mod api;
@@ -20,5 +21,6 @@ pub mod pipeline;
 pub mod report;
 pub mod schedule;
 pub mod search;
+pub mod sftp;
 pub mod speech;
 pub mod store;

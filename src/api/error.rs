@@ -9,6 +9,7 @@ use poem_openapi::{ApiResponse, Object};
 use crate::intake::IntakeError;
 use crate::pipeline::media::MediaError;
 use crate::report::ReportError;
+use crate::sftp::users::SenderError;
 use crate::store::StoreError;
 
 /// Every answer other than a success.
@@ -134,6 +135,19 @@ impl From<StoreError> for ApiError {
             | StoreError::Io { .. }
             | StoreError::Database(_)
             | StoreError::Interrupted => Self::internal(&error),
+        }
+    }
+}
+
+impl From<SenderError> for ApiError {
+    fn from(error: SenderError) -> Self {
+        match error {
+            SenderError::Rule(rule) => Self::bad_request("bad_sftp_user", rule),
+            SenderError::Exists(_) => Self::conflict("sftp_user_exists", error.to_string()),
+            SenderError::Unknown(_) => Self::missing("no_such_sftp_user", error.to_string()),
+            SenderError::UnknownKey { .. } => Self::missing("no_such_sftp_key", error.to_string()),
+            SenderError::Password(error) => Self::internal(&error),
+            SenderError::Store(error) => error.into(),
         }
     }
 }

@@ -52,6 +52,15 @@ struct QueueHealth {
     failed: u64,
 }
 
+#[derive(Object)]
+struct SftpHealth {
+    enabled: bool,
+    /// Port it listens at.
+    port: Option<u16>,
+    /// Connections that are signed in.
+    connections: u64,
+}
+
 /// State of the server.
 #[derive(Object)]
 struct HealthView {
@@ -61,6 +70,7 @@ struct HealthView {
     store: StoreHealth,
     model: ModelHealth,
     queue: QueueHealth,
+    sftp: SftpHealth,
 }
 
 #[OpenApi]
@@ -105,6 +115,14 @@ impl HealthApi {
                 queued: counts.queued,
                 running: counts.running,
                 failed: counts.failed,
+            },
+            sftp: SftpHealth {
+                enabled: parts.sftp.is_some(),
+                port: parts.sftp.as_ref().map(|sftp| sftp.local_addr().port()),
+                connections: parts
+                    .sftp
+                    .as_ref()
+                    .map_or(0, |sftp| sftp.connections().0 as u64),
             },
         }))
     }

@@ -19,6 +19,7 @@ mod operators;
 mod outside;
 mod results;
 pub mod sessions;
+mod sftp;
 mod transcript;
 mod ui;
 mod upload;
@@ -54,6 +55,7 @@ type Api = (
     employees::EmployeesApi,
     metadata::MetadataApi,
     outside::OutsideApi,
+    sftp::SftpApi,
     live::LiveApi,
     health::HealthApi,
 );
@@ -73,6 +75,7 @@ fn service() -> OpenApiService<Api, ()> {
             employees::EmployeesApi,
             metadata::MetadataApi,
             outside::OutsideApi,
+            sftp::SftpApi,
             live::LiveApi,
             health::HealthApi,
         ),

@@ -4,6 +4,7 @@ mod analyze;
 mod employees;
 mod model;
 mod serve;
+mod sftp_user;
 mod user;
 
 use std::path::PathBuf;
@@ -78,6 +79,9 @@ enum Command {
     /// The directory of employees; works while the server runs or not
     #[command(subcommand)]
     Employees(employees::Command),
+    /// Who may drop recordings over SFTP; works while the server runs or not
+    #[command(subcommand)]
+    SftpUser(sftp_user::Command),
     /// Print the API's OpenAPI document
     Openapi,
     /// Print the version and what this processor can do
@@ -113,6 +117,7 @@ pub fn main() -> ExitCode {
         Some(Command::Model(command)) => model::run(&cli.common, command),
         Some(Command::User(command)) => user::run(&cli.common, command),
         Some(Command::Employees(command)) => employees::run(&cli.common, command),
+        Some(Command::SftpUser(command)) => sftp_user::run(&cli.common, command),
         Some(Command::Openapi) => {
             println!("{}", crate::api::openapi_document());
             Ok(ExitCode::SUCCESS)
@@ -153,6 +158,11 @@ fn check(common: &Common) -> anyhow::Result<ExitCode> {
     println!("The settings are valid.");
     println!("data directory: {}", config.data_dir.display());
     println!("listen: {}", config.listen);
+    if config.sftp.enabled {
+        println!("sftp: {}", config.sftp.listen);
+    } else {
+        println!("sftp: off");
+    }
     println!(
         "speech: model {}, language {}, {} worker(s) of {} thread(s)",
         config.speech.model, config.speech.language, config.speech.workers, config.speech.threads

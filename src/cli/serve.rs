@@ -22,13 +22,29 @@ pub(super) fn run(common: &Common, arguments: &ServeArgs) -> anyhow::Result<Exit
         .build()
         .context("the runtime")?;
     runtime.block_on(async {
+        // Before anything is said: whoever reads that it serves may stop it.
+        let mut terminate = signal(SignalKind::terminate())?;
         let app = App::build(config, own_executable()?).await?;
         if let Some(password) = app.first_password() {
             // Printed once and nowhere else kept; on a service it lands in the journal.
             println!("First start: the user 'admin' was made with the password {password}");
         }
+        if let Some(sftp) = app.sftp() {
+            if let Some(password) = app.first_sftp_password() {
+                println!(
+                    "First start: the SFTP user '{}' was made with the password {password}",
+                    crate::sftp::users::FIRST
+                );
+            }
+            println!(
+                "call-analytics takes recordings at sftp://{}",
+                sftp.local_addr()
+            );
+            for key in sftp.host_keys() {
+                println!("    host key {} {}", key.kind, key.fingerprint);
+            }
+        }
         println!("call-analytics serves http://{}", app.address());
-        let mut terminate = signal(SignalKind::terminate())?;
         let stop = async move {
             tokio::select! {
                 _ = tokio::signal::ctrl_c() => {}

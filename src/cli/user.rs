@@ -8,7 +8,7 @@ use clap::Subcommand;
 
 use super::Common;
 use crate::accounts::UserCommand;
-use crate::control;
+use crate::control::{self, Command as Ask};
 use crate::domain::Role;
 
 /// What can be done with accounts.
@@ -66,18 +66,14 @@ pub(super) fn run(common: &Common, command: Command) -> anyhow::Result<ExitCode>
     };
     println!(
         "{}",
-        control::execute(&config.data_dir, control::Command::User(command))?
+        control::execute(&config.data_dir, Ask::User(command))?
     );
     Ok(ExitCode::SUCCESS)
 }
 
 fn password(from_stdin: bool) -> anyhow::Result<String> {
     if from_stdin {
-        let mut text = String::new();
-        std::io::stdin()
-            .read_to_string(&mut text)
-            .context("the password cannot be read from standard input")?;
-        return Ok(text.trim_end_matches(['\r', '\n']).to_owned());
+        return read_password();
     }
     if !std::io::stdin().is_terminal() {
         bail!("there is no terminal to ask for the password: give it with --password-stdin");
@@ -87,4 +83,13 @@ fn password(from_stdin: bool) -> anyhow::Result<String> {
         bail!("the two passwords differ");
     }
     Ok(first)
+}
+
+/// The password on standard input.
+pub(super) fn read_password() -> anyhow::Result<String> {
+    let mut text = String::new();
+    std::io::stdin()
+        .read_to_string(&mut text)
+        .context("the password cannot be read from standard input")?;
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }

@@ -13,6 +13,7 @@ mod operators;
 mod payloads;
 mod record;
 mod schema;
+mod sftp_users;
 mod users;
 mod versions;
 

@@ -65,6 +65,7 @@ records! {
     super::errands::Waiting = "errand",
     super::errands::Product = "outside system",
     super::payloads::PayloadHead = "payload",
+    crate::domain::SftpUser = "sftp_user",
     super::operators::OperatorRecord = "operator",
     super::versions::KeptVersion = "version",
 }

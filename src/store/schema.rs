@@ -69,6 +69,8 @@ pub(super) const ERRAND_ORDER: TableDefinition<'static, (&'static str, i64, &'st
 pub(super) const PRODUCTS: Table = TableDefinition::new("products");
 /// User name → user.
 pub(super) const USERS: Table = TableDefinition::new("users");
+/// Name → sender of files over SFTP.
+pub(super) const SFTP_USERS: Table = TableDefinition::new("sftp_users");
 
 const SCHEMA_KEY: &str = "schema";
 
@@ -145,6 +147,7 @@ pub(super) fn prepare(
         NOTICES,
         ERRANDS,
         PRODUCTS,
+        SFTP_USERS,
     ] {
         txn.open_table(table)?;
     }

@@ -22,6 +22,7 @@ trap finish EXIT
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 cd "$data"
 env -u CALL_ANALYTICS_DATA_DIR -u CALL_ANALYTICS_LISTEN CALL_ANALYTICS_CONFIG=/dev/null CALL_ANALYTICS_MODEL="$model" \
+    CALL_ANALYTICS_SFTP_LISTEN=127.0.0.1:0 \
     "$program" --data-dir "$data/store" serve --listen "127.0.0.1:$port" >"$data/out" 2>"$data/err" &
 server=$!
 

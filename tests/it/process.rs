@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::client::Client;
 use crate::fixtures::model;
+use crate::server::without_sftp;
 
 /// The program with a clean environment.
 pub(crate) fn program(data_dir: &Path) -> Command {
@@ -64,6 +65,8 @@ pub(crate) struct Process {
     pub(crate) base: String,
     /// Password of `admin`, when this start made it.
     pub(crate) first_password: Option<String>,
+    /// What it printed until it served.
+    pub(crate) said: String,
     log: PathBuf,
 }
 
@@ -81,7 +84,8 @@ impl Process {
     /// The same with further sections of the configuration.
     pub(crate) fn start_with(data_dir: &Path, model: &Path, sections: &str) -> Self {
         let config = data_dir.with_extension("toml");
-        let text = format!("[speech]\nworkers = 1\nthreads = 1\n{sections}");
+        let sftp = without_sftp(sections);
+        let text = format!("[speech]\nworkers = 1\nthreads = 1\n{sftp}{sections}");
         std::fs::write(&config, text).expect("a config");
         let log = data_dir.with_extension("log");
         let stderr = std::fs::OpenOptions::new()
@@ -109,13 +113,16 @@ impl Process {
             child,
             base: String::new(),
             first_password: None,
+            said: String::new(),
             log,
         };
         while process.base.is_empty() {
             let line = lines
                 .recv_timeout(Duration::from_secs(30))
                 .unwrap_or_else(|error| panic!("it does not serve ({error}): {}", process.log()));
-            if let Some((_, password)) = line.split_once("with the password ") {
+            process.said += &line;
+            process.said.push('\n');
+            if let Some((_, password)) = line.split_once("'admin' was made with the password ") {
                 process.first_password = Some(password.trim().to_owned());
             }
             if let Some(at) = line.find("http://") {

@@ -23,8 +23,17 @@ pub(crate) struct Setup {
     pub(crate) max_upload_mb: u64,
     /// An idle speech worker ends after this.
     pub(crate) idle_unload_s: u64,
-    /// Further sections of the configuration.
+    /// Further sections of the configuration; without `[sftp]` there is no SFTP server.
     pub(crate) sections: String,
+}
+
+/// The section that starts no SFTP server, unless `sections` have one.
+pub(crate) fn without_sftp(sections: &str) -> &'static str {
+    if sections.contains("[sftp]") {
+        ""
+    } else {
+        "[sftp]\nenabled = false\n"
+    }
 }
 
 impl Setup {
@@ -80,8 +89,12 @@ impl Server {
     pub(crate) async fn start_in(data: TempDir, password: Option<String>, setup: &Setup) -> Self {
         let config = data.path().join("config.toml");
         let text = format!(
-            "max_upload_mb = {}\n[speech]\nworkers = {}\nthreads = 1\nidle_unload_s = {}\n{}",
-            setup.max_upload_mb, setup.workers, setup.idle_unload_s, setup.sections
+            "max_upload_mb = {}\n[speech]\nworkers = {}\nthreads = 1\nidle_unload_s = {}\n{}{}",
+            setup.max_upload_mb,
+            setup.workers,
+            setup.idle_unload_s,
+            without_sftp(&setup.sections),
+            setup.sections
         );
         std::fs::write(&config, text).expect("the config is written");
         let overrides = Overrides {
