@@ -18,6 +18,7 @@ import threading
 import time
 
 import paramiko
+from paramiko.sftp import CMD_CLOSE
 
 PROGRAM, KILLS = sys.argv[1], int(sys.argv[2])
 PASSWORD = "correct horse battery"
@@ -39,6 +40,14 @@ def start(place):
     return process, port
 
 
+def close(sftp, file):
+    """Closes, and raises unless the server answers that it is done: paramiko's own close passes over a lost connection."""
+    file.flush()
+    sftp._finish_responses(file)
+    sftp._request(CMD_CLOSE, file.handle)
+    file._closed = True
+
+
 def drop(port, round_number, worker, acknowledged, lock):
     """Drops files until the connection dies; notes what was acknowledged."""
     try:
@@ -54,7 +63,7 @@ def drop(port, round_number, worker, acknowledged, lock):
             file = sftp.open(f"{name}.part" if renamed else name, "wb")
             file.set_pipelined(True)
             file.write(data)
-            file.close()
+            close(sftp, file)
             if renamed:
                 sftp.posix_rename(f"{name}.part", name)
             with lock:
@@ -99,8 +108,9 @@ def main():
             root = f"{place}/data/sftp/files/mango"
             for name, digest in acknowledged.items():
                 with open(os.path.join(root, name), "rb") as file:
-                    if hashlib.sha256(file.read()).hexdigest() != digest:
-                        raise SystemExit(f"FAIL: {name} was acknowledged and is damaged")
+                    found = file.read()
+                    if hashlib.sha256(found).hexdigest() != digest:
+                        raise SystemExit(f"FAIL: {name} was acknowledged and is damaged ({len(found)} bytes)")
             print(f"kill {round_number + 1}: {len(acknowledged) - before} files acknowledged, all there", flush=True)
         # It starts again after the last one.
         process, _ = start(place)
