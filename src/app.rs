@@ -3,7 +3,7 @@
 //! one before anything is promised, the other while people are using it.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,6 +22,7 @@ use crate::domain::scorecard_toml::{self, DEFAULT_SCORECARD};
 use crate::domain::{Scorecard, User};
 use crate::events::Events;
 use crate::intake::Intake;
+use crate::intake::drop::{self, DropBox, Receiving};
 use crate::intake::fetch::Fetching;
 use crate::intake::names::Names;
 use crate::intake::outside::Outside;
@@ -30,7 +31,7 @@ use crate::pipeline::stages::Tools;
 use crate::pipeline::{Runner, Workers};
 use crate::schedule::{self, Schedule};
 use crate::search::Search;
-use crate::sftp::{self, End, Watch};
+use crate::sftp;
 use crate::speech::model::{Manifest, ModelError, ModelStore};
 use crate::store::{Store, StoreError};
 
@@ -57,6 +58,8 @@ pub struct Parts {
     pub outside: Arc<Outside>,
     /// The SFTP server, where there is one.
     pub sftp: Option<sftp::Server>,
+    /// Takes in what is dropped there.
+    pub drop_box: Option<DropBox>,
     /// Signs tokens.
     pub tokens: Tokens,
     /// Cancelled when the server stops: long connections end.
@@ -129,28 +132,8 @@ pub struct App {
     control: tokio::net::UnixListener,
     address: SocketAddr,
     first_password: Option<String>,
+    receiving: Option<Receiving>,
     first_sftp_password: Option<String>,
-}
-
-/// Writes to the log what happens in the senders' folders.
-struct Logged;
-
-impl Watch for Logged {
-    fn opened(&self, user: &str, path: &Path) {
-        tracing::debug!(user, path = %path.display(), "opened for writing");
-    }
-
-    fn closed(&self, user: &str, path: &Path, end: End) {
-        tracing::debug!(user, path = %path.display(), ?end, "closed");
-    }
-
-    fn renamed(&self, user: &str, from: &Path, to: &Path) {
-        tracing::debug!(user, from = %from.display(), to = %to.display(), "renamed");
-    }
-
-    fn removed(&self, user: &str, path: &Path) {
-        tracing::debug!(user, path = %path.display(), "removed");
-    }
 }
 
 /// The models directory of a configuration; the environment may name a mirror to download from.
@@ -226,9 +209,11 @@ impl App {
         )?);
         let fetching = Fetching::start(&outside)?;
         let schedule = schedule::start(&config, &outside).await?;
-        let (sftp, first_sftp_password) = start_sftp(&config, &store).await?;
+        let (sftp, receiving, first_sftp_password) = start_sftp(&config, &store, &intake).await?;
+        let (sftp, drop_box) = sftp.unzip();
         let parts = Arc::new(Parts {
             sftp,
+            drop_box,
             config,
             store,
             search,
@@ -250,6 +235,7 @@ impl App {
             control,
             address,
             first_password,
+            receiving,
             first_sftp_password,
         })
     }
@@ -300,9 +286,13 @@ impl App {
         control.abort();
         self.schedule.stop().await;
         let (workers, fetching, parts) = (self.workers, self.fetching, self.parts);
+        let receiving = self.receiving;
         tokio::task::spawn_blocking(move || {
             if let Some(sftp) = &parts.sftp {
                 sftp.stop();
+            }
+            if let Some(receiving) = receiving {
+                receiving.stop();
             }
             fetching.stop();
             workers.stop();
@@ -312,21 +302,34 @@ impl App {
     }
 }
 
-/// Binds the SFTP server, unless it is off; returns the password of the first
-/// sender, when that was made.
+/// The server, who takes in what is dropped, the thread that does so, and the password
+/// of the first sender when that was made.
+type Sftp = (
+    Option<(sftp::Server, DropBox)>,
+    Option<Receiving>,
+    Option<String>,
+);
+
+/// Binds the SFTP server and takes in what is dropped there, unless it is off.
 async fn start_sftp(
     config: &Config,
     store: &Arc<Store>,
-) -> anyhow::Result<(Option<sftp::Server>, Option<String>)> {
+    intake: &Arc<Intake>,
+) -> anyhow::Result<Sftp> {
     if !config.sftp.enabled {
-        return Ok((None, None));
+        return Ok((None, None, None));
     }
-    let (config, store) = (config.clone(), Arc::clone(store));
+    let (config, store, intake) = (config.clone(), Arc::clone(store), Arc::clone(intake));
     tokio::task::spawn_blocking(move || {
         let password = sftp::users::ensure_first(&store)?;
-        let server = sftp::Server::bind(&config, store, Arc::new(Logged))?;
+        let (watcher, told) = drop::watch();
+        let stop = watcher.clone();
+        let server = sftp::Server::bind(&config, Arc::clone(&store), Arc::new(watcher))?;
         tracing::info!(address = %server.local_addr(), "recordings are taken over SFTP");
-        Ok((Some(server), password))
+        let drop_box = DropBox::new(Arc::clone(server.folders()), intake, store);
+        let settle = Duration::from_millis(config.sftp.settle_ms);
+        let receiving = Receiving::start(drop_box.clone(), stop, told, settle)?;
+        Ok((Some((server, drop_box)), Some(receiving), password))
     })
     .await?
 }

@@ -20,6 +20,7 @@ mod outside;
 mod results;
 pub mod sessions;
 mod sftp;
+mod sftp_files;
 mod transcript;
 mod ui;
 mod upload;
@@ -56,6 +57,7 @@ type Api = (
     metadata::MetadataApi,
     outside::OutsideApi,
     sftp::SftpApi,
+    sftp_files::SftpFilesApi,
     live::LiveApi,
     health::HealthApi,
 );
@@ -76,6 +78,7 @@ fn service() -> OpenApiService<Api, ()> {
             metadata::MetadataApi,
             outside::OutsideApi,
             sftp::SftpApi,
+    sftp_files::SftpFilesApi,
             live::LiveApi,
             health::HealthApi,
         ),

@@ -5,6 +5,7 @@
 pub mod call;
 pub mod details;
 pub mod directory;
+pub mod dropped;
 pub mod employees_csv;
 pub mod filename;
 pub mod job;
@@ -24,6 +25,7 @@ pub mod user;
 
 pub use call::{Call, CallId, Envelope, MediaInfo, MediaKind, Recording, Source};
 pub use details::CallDetails;
+pub use dropped::{DropState, DroppedFile};
 pub use job::{Job, JobError, JobEvent, JobState, Priority, Stage, Status};
 pub use metrics::Metrics;
 pub use raw::{RawCoding, RawEndings, RawFormat};

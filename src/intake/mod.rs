@@ -2,6 +2,7 @@
 //! their hash before the record and its job are written in one transaction.
 
 pub mod calltouch;
+pub mod drop;
 mod errands;
 pub mod fetch;
 pub mod mango;
@@ -125,12 +126,24 @@ impl Intake {
         Ok(self.store.blobs().spool()?)
     }
 
+    /// Begins with a whole file, which gets a second name by `link` ([`crate::store::Blobs::adopt`]).
+    fn adopt(
+        &self,
+        link: impl FnOnce(&std::path::Path) -> std::io::Result<()>,
+    ) -> Result<Spool, StoreError> {
+        self.store.blobs().adopt(link)
+    }
+
+    fn too_large(&self) -> IntakeError {
+        IntakeError::TooLarge {
+            max_bytes: self.max_bytes,
+        }
+    }
+
     /// Appends bytes; refuses more than the limit.
     pub fn write(&self, spool: &mut Spool, bytes: &[u8]) -> Result<(), IntakeError> {
         if spool.size_bytes() + bytes.len() as u64 > self.max_bytes {
-            return Err(IntakeError::TooLarge {
-                max_bytes: self.max_bytes,
-            });
+            return Err(self.too_large());
         }
         Ok(spool.write(bytes)?)
     }

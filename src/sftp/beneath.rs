@@ -302,6 +302,39 @@ pub(super) fn is_dir(stat: &Stat) -> bool {
     rustix::fs::FileType::from_raw_mode(stat.st_mode).is_dir()
 }
 
+/// The mode of a file tells whether its writing was acknowledged: unlike a record in
+/// the store it costs nothing and is there after a kill. Senders cannot set it.
+pub(super) const COMPLETE: Mode = INCOMPLETE.union(Mode::RGRP);
+pub(super) const INCOMPLETE: Mode = Mode::RUSR.union(Mode::WUSR);
+
+/// True when the last who wrote the file closed it.
+pub(super) fn is_complete(stat: &Stat) -> bool {
+    Mode::from_raw_mode(stat.st_mode).contains(Mode::RGRP)
+}
+
+/// Refuses what is not an ordinary file.
+pub(super) fn ordinary(file: &File) -> io::Result<Stat> {
+    let stat = rustix::fs::fstat(file)?;
+    if is_file(&stat) {
+        Ok(stat)
+    } else if is_dir(&stat) {
+        Err(Errno::ISDIR.into())
+    } else {
+        Err(Errno::PERM.into())
+    }
+}
+
+/// Bytes in all files.
+pub(super) fn count(root: &Root) -> io::Result<u64> {
+    let mut used = 0u64;
+    root.walk(&Inside::default(), &mut |_, stat| {
+        if is_file(stat) {
+            used = used.saturating_add(u64::try_from(stat.st_size).unwrap_or(0));
+        }
+    })?;
+    Ok(used)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -77,7 +77,7 @@ impl Folder {
     /// Opens the folder and counts what is in it.
     pub(super) fn open(user: &str, path: &Path, common: Arc<Common>) -> io::Result<Self> {
         let root = Root::open(path)?;
-        let used = count(&root)?;
+        let used = beneath::count(&root)?;
         Ok(Self {
             user: user.to_owned(),
             root,
@@ -116,7 +116,7 @@ impl Folder {
     /// Opens a file for reading.
     pub(super) fn read(&self, path: &Inside) -> io::Result<File> {
         let file = self.root.file(path, OFlags::RDONLY)?;
-        ordinary(&file)?;
+        beneath::ordinary(&file)?;
         Ok(file)
     }
 
@@ -160,7 +160,7 @@ impl Folder {
             }
             Err(error) => return Err(error),
         };
-        let stat = ordinary(&file)?;
+        let stat = beneath::ordinary(&file)?;
         let size = u64::try_from(stat.st_size).unwrap_or(0);
         if stat.st_nlink > 1 {
             drop(writers);
@@ -313,7 +313,7 @@ impl Folder {
         let full =
             |space: &Space| space.quota > 0 && space.used.saturating_add(bytes) > space.quota;
         if full(&space) && space.counted.elapsed() > RECOUNT {
-            space.used = count(&self.root)?;
+            space.used = beneath::count(&self.root)?;
             space.counted = Instant::now();
         }
         if full(&space) {
@@ -362,6 +362,9 @@ impl Writers {
     ) -> Writing {
         self.next += 1;
         self.open.insert(self.next, Some(path.clone()));
+        if !created && let Err(error) = rustix::fs::fchmod(&file, beneath::INCOMPLETE) {
+            tracing::warn!(%error, "a file that is written again cannot be marked");
+        }
         Writing {
             folder: Arc::clone(folder),
             id: self.next,
@@ -463,15 +466,27 @@ impl Writing {
         Ok(())
     }
 
-    /// The sender is done with the file: it is on disk when this returns.
+    /// The sender is done with the file: it is on disk when this returns, and
+    /// marked as complete unless others still write it.
     pub(super) fn close(mut self) -> io::Result<()> {
-        let synced = self.sync();
+        let synced = self.sync().and_then(|()| self.complete());
         self.end(if synced.is_ok() {
             End::Complete
         } else {
             End::Broken
         });
         synced
+    }
+
+    fn complete(&self) -> io::Result<()> {
+        // Held, so that nobody opens it between look and mark.
+        let writers = lock(&self.folder.writers);
+        let path = writers.open.get(&self.id);
+        let same = writers.open.values().filter(|open| Some(*open) == path);
+        if same.count() < 2 {
+            rustix::fs::fchmod(&self.file, beneath::COMPLETE)?;
+        }
+        Ok(())
     }
 
     fn end(&mut self, end: End) {
@@ -492,26 +507,4 @@ impl Drop for Writing {
             self.end(End::Broken);
         }
     }
-}
-
-/// Refuses what is not an ordinary file.
-fn ordinary(file: &File) -> io::Result<Stat> {
-    let stat = rustix::fs::fstat(file)?;
-    if beneath::is_file(&stat) {
-        Ok(stat)
-    } else if beneath::is_dir(&stat) {
-        Err(Errno::ISDIR.into())
-    } else {
-        Err(Errno::PERM.into())
-    }
-}
-
-fn count(root: &Root) -> io::Result<u64> {
-    let mut used = 0u64;
-    root.walk(&Inside::default(), &mut |_, stat| {
-        if beneath::is_file(stat) {
-            used = used.saturating_add(u64::try_from(stat.st_size).unwrap_or(0));
-        }
-    })?;
-    Ok(used)
 }

@@ -27,6 +27,8 @@ pub struct Found {
     pub inode: (u64, u64),
     /// Names the file has; more than one when it was linked elsewhere.
     pub names: u64,
+    /// The sender closed it and was told that it is on disk; nobody writes it since.
+    pub complete: bool,
 }
 
 /// The folders of all senders.
@@ -149,5 +151,6 @@ fn found(path: &Inside, stat: &rustix::fs::Stat) -> Found {
         modified: SystemTime::UNIX_EPOCH + seconds + nanoseconds,
         inode: (stat.st_dev, stat.st_ino),
         names: stat.st_nlink,
+        complete: beneath::is_complete(stat),
     }
 }

@@ -2,7 +2,7 @@
 //! Bytes reach their final name only whole and synced.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -56,6 +56,35 @@ impl Blobs {
             hash: Sha256::new(),
             size_bytes: 0,
         })
+    }
+
+    /// Begins with a whole file: `link` gives it a second name at the path it is told.
+    /// Its bytes must not change any more. Reads it once, for its hash.
+    pub fn adopt(&self, link: impl FnOnce(&Path) -> io::Result<()>) -> Result<Spool, StoreError> {
+        let path = self.incoming.join(ulid::Ulid::generate().to_string());
+        link(&path).map_err(StoreError::io(&path))?;
+        let mut file = File::open(&path).map_err(StoreError::io(&path))?;
+        let mut spool = Spool {
+            file: None,
+            path,
+            hash: Sha256::new(),
+            size_bytes: 0,
+        };
+        let mut buffer = vec![0; 1 << 20];
+        let read = loop {
+            match file.read(&mut buffer) {
+                Ok(0) => break Ok(()),
+                Ok(read) => {
+                    spool.hash.update(&buffer[..read]);
+                    spool.size_bytes += read as u64;
+                }
+                Err(error) => break Err(error),
+            }
+        };
+        // From here on dropping the spool takes the second name away.
+        spool.file = Some(file);
+        read.map_err(StoreError::io(&spool.path))?;
+        Ok(spool)
     }
 
     /// Gives a finished spool its final name. The bytes are on disk when it returns.

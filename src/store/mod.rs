@@ -4,6 +4,7 @@
 
 mod blobs;
 mod calls;
+mod dropped;
 mod employees;
 mod errands;
 mod jobs;

@@ -66,6 +66,7 @@ records! {
     super::errands::Product = "outside system",
     super::payloads::PayloadHead = "payload",
     crate::domain::SftpUser = "sftp_user",
+    crate::domain::DroppedFile = "dropped file",
     super::operators::OperatorRecord = "operator",
     super::versions::KeptVersion = "version",
 }

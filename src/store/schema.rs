@@ -151,6 +151,7 @@ pub(super) fn prepare(
     ] {
         txn.open_table(table)?;
     }
+    txn.open_table(super::dropped::DROPPED)?;
     txn.open_table(QUEUE)?;
     txn.open_table(SCORECARDS)?;
     txn.open_table(VERSIONS)?;

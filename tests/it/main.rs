@@ -30,6 +30,7 @@ mod retries;
 mod robustness;
 mod server;
 mod sftp_clients;
+mod sftp_drop;
 mod sftp_hostile;
 mod sftp_place;
 mod sftp_users;

@@ -623,6 +623,93 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/sftp/server": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The SFTP server: address, host keys, connections. */
+        get: operations["sftpServer"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sftp/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who may drop recordings over SFTP. */
+        get: operations["sftpUsers"];
+        put?: never;
+        /** Make an SFTP user. */
+        post: operations["addSftpUser"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sftp/users/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Change an SFTP user. Another password, other keys and `disabled` end the user's connections. */
+        put: operations["changeSftpUser"];
+        post?: never;
+        /** Remove an SFTP user; the files stay. */
+        delete: operations["removeSftpUser"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sftp/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Files that senders dropped, the latest first. */
+        get: operations["sftpFiles"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sftp/process": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send files to recognition, also those whose sender's files wait. */
+        post: operations["processSftpFiles"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/ws": {
         parameters: {
             query?: never;
@@ -854,6 +941,16 @@ export interface components {
          */
         DirectionView: "inbound" | "outbound";
         /**
+         * @description What becomes of a complete recording that is dropped.
+         * @enum {string}
+         */
+        DropModeView: "auto" | "manual";
+        /**
+         * @description What became of a dropped file.
+         * @enum {string}
+         */
+        DropStateView: "receiving" | "incomplete" | "waiting" | "taken" | "known" | "other" | "refused";
+        /**
          * EditView
          * @description A correction of one turn.
          */
@@ -978,6 +1075,16 @@ export interface components {
             store: components["schemas"]["StoreHealth"];
             model: components["schemas"]["ModelHealth"];
             queue: components["schemas"]["QueueHealth"];
+            sftp: components["schemas"]["SftpHealth"];
+        };
+        /**
+         * HostKeyView
+         * @description A key by which clients know the server.
+         */
+        HostKeyView: {
+            kind: string;
+            /** @description SHA256:…, as clients show it. */
+            fingerprint: string;
         };
         /**
          * ImportedView
@@ -1206,6 +1313,29 @@ export interface components {
          */
         NamesView: "ru" | "en";
         /**
+         * NewSftpUserRequest
+         * @description A new one. Without `password` and with `no_password` false the server makes a password.
+         */
+        NewSftpUserRequest: {
+            /** @description 1–32 of a-z, 0-9, '.', '_' and '-', the first a letter or digit. */
+            name: string;
+            /** @description At least 10 characters. */
+            password?: string;
+            /**
+             * @description Keys only.
+             * @default false
+             */
+            no_password: boolean;
+            mode?: components["schemas"]["DropModeView"];
+            /**
+             * Format: uint64
+             * @description Most bytes in the folder; 0 for no bound.
+             */
+            quota_bytes?: number;
+            /** @description Public keys, each the line of a .pub file. */
+            keys?: string[];
+        };
+        /**
          * NumberView
          * @description An end of a call.
          */
@@ -1293,6 +1423,33 @@ export interface components {
          */
         PayloadsView: {
             items: components["schemas"]["PayloadView"][];
+        };
+        /**
+         * ProcessRequest
+         * @description Files to be sent to recognition.
+         */
+        ProcessRequest: {
+            files: components["schemas"]["SftpFileName"][];
+        };
+        /**
+         * ProcessedList
+         * @description What became of all of them, in the order of the request.
+         */
+        ProcessedList: {
+            items: components["schemas"]["ProcessedView"][];
+        };
+        /**
+         * ProcessedView
+         * @description What became of one of them.
+         */
+        ProcessedView: {
+            user: string;
+            path: string;
+            /** @description Absent where it could not be done. */
+            state?: components["schemas"]["DropStateView"] & unknown;
+            call_id?: string;
+            /** @description Why it could not be done. */
+            message?: string;
         };
         /** QueueHealth */
         QueueHealth: {
@@ -1421,6 +1578,169 @@ export interface components {
             /** Format: uint32 */
             version: number;
             name: string;
+        };
+        /**
+         * SftpFileName
+         * @description A file.
+         */
+        SftpFileName: {
+            user: string;
+            path: string;
+        };
+        /**
+         * SftpFileView
+         * @description A file in a sender's folder.
+         */
+        SftpFileView: {
+            user: string;
+            /** @description Where in the folder, with '/' between the parts. */
+            path: string;
+            /** Format: uint64 */
+            size_bytes: number;
+            /** @description When it was changed, as the sender says. */
+            modified_at: string;
+            /** @description When it was first seen. */
+            arrived_at: string;
+            state: components["schemas"]["DropStateView"];
+            /** @description The call it became, or that had the same content. */
+            call_id?: string;
+            /** @description Stable name of the reason why it was refused. */
+            reason?: string;
+            /** @description What is wrong with it and what to do. */
+            message?: string;
+        };
+        /**
+         * SftpFilesPage
+         * @description One page of the files, the latest first.
+         */
+        SftpFilesPage: {
+            items: components["schemas"]["SftpFileView"][];
+            /**
+             * Format: uint64
+             * @description Files that pass the filters.
+             */
+            total: number;
+            /** Format: uint32 */
+            page: number;
+            /** Format: uint32 */
+            page_size: number;
+        };
+        /** SftpHealth */
+        SftpHealth: {
+            enabled: boolean;
+            /**
+             * Format: uint16
+             * @description Port it listens at.
+             */
+            port?: number;
+            /**
+             * Format: uint64
+             * @description Connections that are signed in.
+             */
+            connections: number;
+        };
+        /**
+         * SftpKeyView
+         * @description A public key.
+         */
+        SftpKeyView: {
+            /** @description Such as ssh-ed25519. */
+            kind: string;
+            /** @description SHA256:…, as ssh-keygen -l writes it. */
+            fingerprint: string;
+            /** @description What the line of the key says after it. */
+            comment: string;
+            /** @description The whole line, to be sent back with the other keys. */
+            line: string;
+        };
+        /**
+         * SftpServerView
+         * @description The SFTP server.
+         */
+        SftpServerView: {
+            enabled: boolean;
+            /** @description Address it listens at; 0.0.0.0 stands for every address of the machine. */
+            address?: string;
+            /** Format: uint16 */
+            port?: number;
+            host_keys: components["schemas"]["HostKeyView"][];
+            /**
+             * Format: uint64
+             * @description Connections that are signed in.
+             */
+            connections: number;
+            /**
+             * Format: uint64
+             * @description A file is complete when it did not change for this long after it was closed.
+             */
+            settle_ms: number;
+        };
+        /**
+         * SftpUserChangedView
+         * @description One, after a change.
+         */
+        SftpUserChangedView: {
+            user: components["schemas"]["SftpUserView"];
+            /** @description The password, when the server made one. It is shown this once only. */
+            password?: string;
+        };
+        /**
+         * SftpUserRequest
+         * @description What is changed; what is left out stays.
+         */
+        SftpUserRequest: {
+            /** @description Another password, at least 10 characters. */
+            password?: string;
+            /**
+             * @description The server makes another password.
+             * @default false
+             */
+            reset_password: boolean;
+            /**
+             * @description Keys only from now on.
+             * @default false
+             */
+            no_password: boolean;
+            mode?: components["schemas"]["DropModeView"];
+            /**
+             * Format: uint64
+             * @description Most bytes in the folder; 0 for no bound.
+             */
+            quota_bytes?: number;
+            /** @description All public keys, each the line of a .pub file. */
+            keys?: string[];
+            /** @description May not sign in. */
+            disabled?: boolean;
+        };
+        /**
+         * SftpUserView
+         * @description Somebody who may drop recordings over SFTP.
+         */
+        SftpUserView: {
+            /** @description Also the name of the folder. */
+            name: string;
+            mode: components["schemas"]["DropModeView"];
+            /**
+             * Format: uint64
+             * @description Most bytes in the folder; 0 for no bound.
+             */
+            quota_bytes: number;
+            /**
+             * Format: uint64
+             * @description Bytes in the folder; null while the server is off.
+             */
+            used_bytes?: number;
+            has_password: boolean;
+            keys: components["schemas"]["SftpKeyView"][];
+            disabled: boolean;
+            created_at: string;
+        };
+        /**
+         * SftpUsersView
+         * @description All of them.
+         */
+        SftpUsersView: {
+            items: components["schemas"]["SftpUserView"][];
         };
         /**
          * @description By which door a recording came.
@@ -5007,6 +5327,544 @@ export interface operations {
                 };
                 content: {
                     "application/json; charset=utf-8": components["schemas"]["ResumedView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    sftpServer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["SftpServerView"];
+                };
+            };
+        };
+    };
+    sftpUsers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["SftpUsersView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    addSftpUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["NewSftpUserRequest"];
+            };
+        };
+        responses: {
+            /** @description Made. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["SftpUserChangedView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    changeSftpUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["SftpUserRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["SftpUserChangedView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    removeSftpUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Removed; the files stay. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    sftpFiles: {
+        parameters: {
+            query?: {
+                /** @description A part of the path, in whatever case. */
+                q?: string;
+                /** @description Of this sender. */
+                user?: string;
+                /** @description In this state. */
+                state?: components["schemas"]["DropStateView"];
+                /** @description From 1. */
+                page?: number;
+                /** @description 1 to 200; 25 unless told. */
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["SftpFilesPage"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    processSftpFiles: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["ProcessRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ProcessedList"];
                 };
             };
             /** @description The request is not understood. */
