@@ -168,7 +168,7 @@ impl DropBox {
 
     fn accept(&self, user: &str, found: &Found) -> Result<DropState, DropError> {
         if found.size_bytes > self.intake.max_bytes() {
-            return Ok(refused("too_large", &self.intake.too_large()));
+            return Ok(refused("file_too_large", &self.intake.too_large()));
         }
         let link = |target: &Path| self.folders.link(user, &found.path, target);
         let spool = match self.intake.adopt(link) {

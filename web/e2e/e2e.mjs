@@ -18,6 +18,7 @@ try {
   await correcting(page);
   await downloading(page);
   await list(page);
+  await files(page);
   await outside(page);
   await languageAndTheme(page);
   await losingTheConnection();
@@ -31,6 +32,16 @@ try {
   await browser.close();
 }
 finish();
+
+async function files(page) {
+  await page.goto(`${env.baseUrl}#/files`);
+  await check('the page of dropped files opens and says that there are none', async () => {
+    await page.getByRole('heading', { name: 'FTP Файлы' }).waitFor();
+    await page.getByText('Файлов пока нет').waitFor();
+    await assertNoOverflow(page, 'files');
+  });
+  await shot(page, 'files');
+}
 
 async function outside(page) {
   await page.goto(`${env.baseUrl}#/settings`);

@@ -5,6 +5,7 @@ import { sessionKey, useSession } from '../api/session';
 import type { User } from '../api/types';
 import { CallPage } from '../features/detail/CallPage';
 import { CallsPage } from '../features/results/CallsPage';
+import { FilesPage } from '../features/files/FilesPage';
 import { SettingsPage } from '../features/settings/SettingsPage';
 import { SignInPage } from '../features/sign-in/SignInPage';
 import { I18nProvider, useI18n } from '../i18n';
@@ -92,6 +93,9 @@ function SignedIn({ user }: { user: User }) {
       break;
     case 'call':
       content = <CallPage key={route.id} id={route.id} params={route.params} />;
+      break;
+    case 'files':
+      content = <FilesPage />;
       break;
     case 'settings':
       content = <SettingsPage user={user} />;

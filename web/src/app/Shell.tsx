@@ -52,6 +52,10 @@ export function Shell({ user, page, onRetryConnection, children }: Props) {
               <Icon name="calls" className="hidden size-[1.15rem] sm:block" />
               {t.nav.calls}
             </a>
+            <a href="#/files" className={link(page === 'files')} aria-current={page === 'files' ? 'page' : undefined}>
+              <Icon name="download" className="hidden size-[1.15rem] sm:block" />
+              {t.nav.files}
+            </a>
             <a href="#/settings" className={link(page === 'settings')} aria-current={page === 'settings' ? 'page' : undefined}>
               <Icon name="settings" className="hidden size-[1.15rem] sm:block" />
               {t.nav.settings}

@@ -1,9 +1,10 @@
-/** Hash routing: `#/`, `#/calls/<id>`, `#/settings`, each with an optional `?query`. */
+/** Hash routing: `#/`, `#/calls/<id>`, `#/files`, `#/settings`, each with an optional `?query`. */
 import { useSyncExternalStore } from 'react';
 
 export type Route =
   | { page: 'calls'; params: URLSearchParams }
   | { page: 'call'; id: string; params: URLSearchParams }
+  | { page: 'files' }
   | { page: 'settings' }
   | { page: 'not-found' };
 
@@ -15,6 +16,7 @@ export function parseHash(hash: string): Route {
   if (parts[0] === 'calls' && parts[1] && parts.length === 2) {
     return { page: 'call', id: safeDecode(parts[1]), params };
   }
+  if (parts[0] === 'files' && parts.length === 1) return { page: 'files' };
   if (parts[0] === 'settings' && parts.length === 1) return { page: 'settings' };
   return { page: 'not-found' };
 }
