@@ -22,6 +22,7 @@ async fn operations(server: &Server, id: &str) -> Vec<(Method, String)> {
             let path = path
                 .replace("{id}", id)
                 .replace("{file_id}", id)
+                .replace("{name}", id)
                 .replace("{index}", "0")
                 .replace("{version}", "0");
             operations.push((method, path));
@@ -311,7 +312,12 @@ async fn refusals_have_one_form() {
             let answer = server
                 .send(method.clone(), &format!("{path}{query}"), body)
                 .await;
-            assert_error(&format!("{method} {path}"), &answer, 404, "not_found");
+            let code = if path.starts_with("/sftp/users/") {
+                "no_such_sftp_user"
+            } else {
+                "not_found"
+            };
+            assert_error(&format!("{method} {path}"), &answer, 404, code);
         }
     }
     for id in [
