@@ -24,7 +24,7 @@ interface Props {
 export function Shell({ user, page, onRetryConnection, children }: Props) {
   const { t } = useI18n();
   const link = (active: boolean) =>
-    `inline-flex h-9 items-center gap-1.5 rounded-lg px-2.5 font-medium sm:px-3 ${
+    `inline-flex h-9 items-center gap-1.5 rounded-lg px-1.5 font-medium sm:px-3 ${
       active ? 'bg-accent-soft text-accent' : 'text-ink-soft hover:bg-sunken hover:text-ink'
     }`;
   return (
@@ -47,14 +47,17 @@ export function Shell({ user, page, onRetryConnection, children }: Props) {
             <span className="hidden text-[1.05rem] font-semibold md:inline">{t.appName}</span>
             <span className="sr-only md:hidden">{t.appName}</span>
           </a>
-          <nav aria-label={t.nav.label} className="flex gap-1">
+          <nav aria-label={t.nav.label} className="flex gap-0.5 sm:gap-1">
             <a href={lastListHref()} className={link(page === 'calls' || page === 'call')} aria-current={page === 'calls' ? 'page' : undefined}>
               <Icon name="calls" className="hidden size-[1.15rem] sm:block" />
               {t.nav.calls}
             </a>
             <a href="#/files" className={link(page === 'files')} aria-current={page === 'files' ? 'page' : undefined}>
               <Icon name="download" className="hidden size-[1.15rem] sm:block" />
-              {t.nav.files}
+              <span className="sm:hidden" aria-hidden="true">
+                {t.nav.filesShort}
+              </span>
+              <span className="sr-only sm:not-sr-only">{t.nav.files}</span>
             </a>
             <a href="#/settings" className={link(page === 'settings')} aria-current={page === 'settings' ? 'page' : undefined}>
               <Icon name="settings" className="hidden size-[1.15rem] sm:block" />

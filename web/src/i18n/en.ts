@@ -8,7 +8,7 @@ import type { Dictionary } from './ru';
 export const en: Dictionary = {
   appName: 'Call Analytics',
   skipToContent: 'Skip to content',
-  nav: { label: 'Sections', calls: 'Calls', files: 'FTP Files', settings: 'Settings' },
+  nav: { label: 'Sections', calls: 'Calls', files: 'FTP Files', filesShort: 'Files', settings: 'Settings' },
   language: { label: 'Language', ru: 'Русский', en: 'English', short: 'EN', switchTo: 'Переключить на русский' },
   theme: { label: 'Appearance', light: 'Light', dark: 'Dark', auto: 'System' },
   common: {

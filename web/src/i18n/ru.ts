@@ -7,7 +7,7 @@ import { ruOutside } from './ru-outside';
 export const ru = {
   appName: 'Аналитика звонков',
   skipToContent: 'Перейти к содержанию',
-  nav: { label: 'Разделы', calls: 'Звонки', files: 'FTP Файлы', settings: 'Настройки' },
+  nav: { label: 'Разделы', calls: 'Звонки', files: 'FTP Файлы', filesShort: 'Файлы', settings: 'Настройки' },
   language: { label: 'Язык интерфейса', ru: 'Русский', en: 'English', short: 'RU', switchTo: 'Switch to English' },
   theme: { label: 'Оформление', light: 'Светлое', dark: 'Тёмное', auto: 'Как в системе' },
   common: {
