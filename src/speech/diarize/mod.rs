@@ -195,7 +195,7 @@ impl Diarizer {
     ) -> Result<Block, DiarizeError> {
         let last = windows.end == starts.len();
         let start = starts[windows.start];
-        // The last window of a block is seen whole, a half of it by the next block too.
+        // The last window of a block is seen whole, its end by the next block too.
         let own_end = if last {
             sound.samples()
         } else {
@@ -203,13 +203,7 @@ impl Diarizer {
         };
         let end = (own_end + segmentation::WINDOW - segmentation::HOP).min(sound.samples());
         let samples = sound.read(start, end).map_err(DiarizeError::Sound)?;
-        let segments = windows
-            .clone()
-            .map(|window| {
-                let from = starts[window] - start;
-                self.segmenter.run(&samples[from..], starts[window])
-            })
-            .collect::<Result<Vec<_>, _>>()?;
+        let segments = self.segmenter.run(&samples, &starts[windows.clone()])?;
         let pieces = pieces::pieces(&segments, regions, start, samples.len());
         let track = self.embedder.track(&samples, start, &pieces)?;
         let mut voices = Vec::new();

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::SAMPLE_RATE;
-use super::segmentation::{FIRST_S, FRAME_S, HOP, LOCAL, Segment};
+use super::segmentation::{FIRST_S, FRAME_S, HOP, LOCAL, Segment, WINDOW};
 use super::vad::Region;
 
 /// A shorter piece stays with the one before it.
@@ -39,7 +39,7 @@ pub(super) fn pieces(
         heard[frame_of(sample_of(region.start_ms))..frame_of(sample_of(region.end_ms))].fill(true);
     }
     // Of two windows the one counts that has the frame farther from its ends.
-    let edge = HOP as f32 / 2.0 / frame;
+    let edge = (WINDOW - HOP) as f32 / 2.0 / frame;
     let mut labels: Vec<Option<Label>> = vec![None; count];
     for (window, segment) in segments.iter().enumerate() {
         let offset = ((segment.start - start) as f32 / frame).round() as usize;
@@ -127,9 +127,10 @@ mod tests {
         let all = |_: f32| [true, false, false];
         let start = 40 * S;
         let two = [segment(start, all), segment(start + HOP, all)];
-        let found = pieces(&two, &[], start, 15 * S);
+        let found = pieces(&two, &[], start, HOP + WINDOW);
         assert_eq!(found.len(), 2, "{found:?}");
-        assert!(near(&found[0], 0.0, 7.5), "{found:?}");
+        // In the middle of the 2.5 s that both see.
+        assert!(near(&found[0], 0.0, 8.75), "{found:?}");
         assert_eq!(found[0].end, found[1].start);
         assert!(pieces(&[], &[], 0, 0).is_empty());
     }
