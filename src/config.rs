@@ -1,6 +1,7 @@
 //! One TOML file, environment variables over it, command line over both;
 //! validated whole at start, every fault named at once.
 
+mod machine;
 mod outside;
 mod sftp;
 
@@ -195,6 +196,7 @@ impl Config {
             .clone()
             .or_else(|| env("CALL_ANALYTICS_DATA_DIR").map(PathBuf::from));
         let data_dir_file: String = root.take("data_dir", "./data".to_owned());
+        let data_dir = data_dir.unwrap_or_else(|| PathBuf::from(data_dir_file));
         let listen_file: String = root.take("listen", "127.0.0.1:8001".to_owned());
         let listen = overrides
             .listen
@@ -237,7 +239,12 @@ impl Config {
                 "is the code of a language that Whisper knows, such as \"ru\", or \"auto\"",
             );
         }
-        let workers: usize = section.take("workers", cores.clamp(1, 4));
+        let file = [data_dir.join("models").join(format!("ggml-{model}.bin"))]
+            .into_iter()
+            .chain([PathBuf::from(&model)])
+            .find_map(|path| std::fs::metadata(path).ok());
+        let room = machine::workers(cores, machine::memory(), file.map(|file| file.len()));
+        let workers: usize = section.take("workers", room);
         let threads: usize = section.take("threads", cores.clamp(1, 4));
         for (key, value) in [("workers", workers), ("threads", threads)] {
             if !(1..=256).contains(&value) {
@@ -289,7 +296,7 @@ impl Config {
             }
         }
         Self {
-            data_dir: data_dir.unwrap_or_else(|| PathBuf::from(data_dir_file)),
+            data_dir,
             listen,
             log,
             max_upload_bytes: max_upload_mb.saturating_mul(1024 * 1024),
