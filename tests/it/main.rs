@@ -24,6 +24,7 @@ mod lists;
 mod mango;
 mod mutate;
 mod no_speech;
+mod other_models;
 mod process;
 mod queue;
 mod retries;

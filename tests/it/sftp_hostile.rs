@@ -149,6 +149,18 @@ fn too_many_connections_are_refused_and_the_others_go_on() {
 }
 
 #[test]
+fn ten_thousand_open_files_stop_at_the_limit() {
+    let place = Place::with("max_handles = 100");
+    let mut script = place.program("/usr/bin/python3");
+    script
+        .arg(repository().join("tests/it/sftp_handles.py"))
+        .args([&place.port().to_string(), USER, PASSWORD, "100"]);
+    let said = run(&mut script);
+    assert!(said.contains("all done"), "{said}");
+    eventually("all are gone", || place.server.connections() == (0, 0));
+}
+
+#[test]
 fn a_full_folder_is_said_and_nothing_is_lost() {
     let place = Place::new();
     let change = users::Change {

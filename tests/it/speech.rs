@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::fixtures::{bytes, ffmpeg};
+use crate::fixtures::{bytes, clip, ffmpeg};
 use crate::server::{Server, Setup};
 
 fn text(result: &Value) -> String {
@@ -87,5 +87,22 @@ async fn quiet_speech_and_speech_in_a_video() {
             text(&result)
         );
     }
+    let _ = server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_says_whose_channel_is_whose() {
+    let server = Server::start(&Setup {
+        sections: "[sources.upload]\noperator_channel = \"right\"\n".to_owned(),
+        ..Setup::real()
+    })
+    .await;
+    // The operator of this call is heard in the left channel: what is configured holds
+    // against what is said.
+    let id = server.accepted("a", bytes(&clip(11)), &[]).await;
+    let result = server.completed(&id).await;
+    let first = &result["transcript"]["turns"][0];
+    assert!(first.to_string().contains("Ромашка"), "{first}");
+    assert_eq!(first["speaker"], "client", "{first}");
     let _ = server.stop().await;
 }
