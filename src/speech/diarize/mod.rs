@@ -201,7 +201,7 @@ impl Diarizer {
         } else {
             starts[windows.end]
         };
-        let end = (own_end + segmentation::WINDOW - segmentation::HOP).min(sound.samples());
+        let end = (starts[windows.end - 1] + segmentation::WINDOW).min(sound.samples());
         let samples = sound.read(start, end).map_err(DiarizeError::Sound)?;
         let segments = self.segmenter.run(&samples, &starts[windows.clone()])?;
         let pieces = pieces::pieces(&segments, regions, start, samples.len());

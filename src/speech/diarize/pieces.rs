@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::SAMPLE_RATE;
-use super::segmentation::{FIRST_S, FRAME_S, HOP, LOCAL, Segment, WINDOW};
+use super::segmentation::{FIRST_S, FRAME_S, LOCAL, Segment, WINDOW};
 use super::vad::Region;
 
 /// A shorter piece stays with the one before it.
@@ -39,11 +39,13 @@ pub(super) fn pieces(
         heard[frame_of(sample_of(region.start_ms))..frame_of(sample_of(region.end_ms))].fill(true);
     }
     // Of two windows the one counts that has the frame farther from its ends.
-    let edge = (WINDOW - HOP) as f32 / 2.0 / frame;
     let mut labels: Vec<Option<Label>> = vec![None; count];
+    let mut seen = start;
     for (window, segment) in segments.iter().enumerate() {
         let offset = ((segment.start - start) as f32 / frame).round() as usize;
-        let skipped = if window == 0 { 0 } else { edge as usize };
+        let both = seen.saturating_sub(segment.start);
+        let skipped = (both as f32 / 2.0 / frame) as usize;
+        seen = segment.start + WINDOW;
         // What a window sees better than the one before replaces that one's.
         for i in skipped..segment.frames.len() {
             let (Some(label), Some(heard)) = (labels.get_mut(offset + i), heard.get(offset + i))
@@ -80,7 +82,7 @@ pub(super) fn pieces(
 
 #[cfg(test)]
 mod tests {
-    use super::super::segmentation::SegmentFrame;
+    use super::super::segmentation::{HOP, SegmentFrame};
     use super::*;
 
     const S: usize = SAMPLE_RATE;
