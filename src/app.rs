@@ -26,6 +26,8 @@ use crate::intake::drop::{self, DropBox, Receiving};
 use crate::intake::fetch::Fetching;
 use crate::intake::names::Names;
 use crate::intake::outside::Outside;
+use crate::llm::Client;
+use crate::pipeline::judging::{Judges, Judging};
 use crate::pipeline::score::Rules;
 use crate::pipeline::stages::Tools;
 use crate::pipeline::{Runner, Workers};
@@ -50,6 +52,8 @@ pub struct Parts {
     pub search: Arc<Search>,
     /// What changed.
     pub events: Events,
+    /// What has a language model judge, where one is turned on.
+    pub judging: Option<Arc<Judging>>,
     /// The queue's workers.
     pub runner: Arc<Runner>,
     /// The way in.
@@ -126,6 +130,7 @@ impl Parts {
 pub struct App {
     parts: Arc<Parts>,
     workers: Workers,
+    judges: Option<Judges>,
     fetching: Fetching,
     schedule: Schedule,
     acceptor: <TcpListener<SocketAddr> as Listener>::Acceptor,
@@ -179,6 +184,7 @@ impl App {
             sources: config.sources.clone(),
             models: Arc::new(model_store(&config)),
             rules: Arc::new(rules),
+            judge: config.llm.enabled.then(|| config.llm.model.clone()),
         };
         let runner = Runner::new(
             Arc::clone(&store),
@@ -194,6 +200,7 @@ impl App {
             "recognition computes with"
         );
         let workers = runner.start()?;
+        let (judging, judges) = start_judging(&config, &runner)?.unzip();
         let intake = Arc::new(Intake::new(
             Arc::clone(&store),
             Arc::clone(&runner),
@@ -219,6 +226,7 @@ impl App {
             search,
             events,
             runner,
+            judging,
             intake,
             outside,
             tokens: Tokens::new(&key),
@@ -229,6 +237,7 @@ impl App {
         Ok(Self {
             parts,
             workers,
+            judges,
             fetching,
             schedule,
             acceptor,
@@ -286,7 +295,7 @@ impl App {
         control.abort();
         self.schedule.stop().await;
         let (workers, fetching, parts) = (self.workers, self.fetching, self.parts);
-        let receiving = self.receiving;
+        let (receiving, judges) = (self.receiving, self.judges);
         tokio::task::spawn_blocking(move || {
             if let Some(sftp) = &parts.sftp {
                 sftp.stop();
@@ -296,10 +305,31 @@ impl App {
             }
             fetching.stop();
             workers.stop();
+            if let Some(judges) = judges {
+                judges.stop();
+            }
         })
         .await?;
         served.context("the server")
     }
+}
+
+/// Starts what has a language model judge, where one is turned on.
+fn start_judging(
+    config: &Config,
+    runner: &Arc<Runner>,
+) -> anyhow::Result<Option<(Arc<Judging>, Judges)>> {
+    if !config.llm.enabled {
+        return Ok(None);
+    }
+    tracing::info!(
+        host = config.llm.host(),
+        model = config.llm.model,
+        "calls are judged by a language model"
+    );
+    let client = Client::new(config.llm.clone());
+    let zone = config.names.time_zone.clone();
+    Ok(Some(Judging::start(Arc::clone(runner), client, zone)?))
 }
 
 /// The server, who takes in what is dropped, the thread that does so, and the password
@@ -340,6 +370,9 @@ fn open(config: &Config) -> anyhow::Result<Opened> {
     let store = Store::open(&config.data_dir)
         .with_context(|| format!("the data directory {}", config.data_dir.display()))?;
     store.sweep()?;
+    if !config.llm.enabled {
+        store.stop_judging()?;
+    }
     let search = Search::open(&config.data_dir.join("index"), &store)?;
     let card = store.keep_scorecard(scorecard(config)?)?;
     let first_password = accounts::ensure_first_admin(&store)?;

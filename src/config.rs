@@ -1,6 +1,7 @@
 //! One TOML file, environment variables over it, command line over both;
 //! validated whole at start, every fault named at once.
 
+mod llm;
 mod machine;
 mod outside;
 mod sftp;
@@ -14,6 +15,7 @@ use toml::{Table, Value};
 use crate::domain::language::LANGUAGES;
 use crate::domain::{RawEndings, Source};
 
+pub use llm::{Llm, Masking, Structured};
 pub use outside::{CALLTOUCH_FIELDS, Calltouch, CalltouchSite, Mango, Names, Network, Secret};
 pub use sftp::Sftp;
 
@@ -49,6 +51,8 @@ pub struct Config {
     pub calltouch: Calltouch,
     /// The SFTP server.
     pub sftp: Sftp,
+    /// The language model.
+    pub llm: Llm,
 }
 
 /// What is known of recordings by the door they come by.
@@ -186,6 +190,7 @@ impl Config {
         let calltouch = outside::calltouch(section(&mut table, "calltouch", faults), env, faults);
         let sftp = section(&mut table, "sftp", faults);
         let sftp = sftp::read(sftp, env("CALL_ANALYTICS_SFTP_LISTEN"), faults);
+        let llm = llm::read(section(&mut table, "llm", faults), env, faults);
         let mut root = Section {
             name: "",
             table,
@@ -308,6 +313,7 @@ impl Config {
             mango,
             calltouch,
             sftp,
+            llm,
         }
     }
 

@@ -2,7 +2,7 @@
 //! it by the team's own criteria. The modules in the order of the flow:
 //!
 //! [`intake`] accepts a recording → [`store`] keeps it → [`pipeline`] decodes,
-//! has [`speech`] recognize and tell voices apart, scores → [`search`] finds it
+//! has [`speech`] recognize and tell voices apart, scores, asks [`llm`] → [`search`] finds it
 //! → [`api`] shows it. Senders drop recordings over [`sftp`]. [`domain`] holds the
 //! words they all use; [`config`] and [`events`] are leaves; [`app`] binds everything;
 //! [`schedule`] starts what happens by the clock; [`cli`] is the command line.
@@ -17,6 +17,7 @@ pub mod domain;
 pub mod events;
 pub mod export;
 pub mod intake;
+pub mod llm;
 pub mod pipeline;
 pub mod report;
 pub mod schedule;

@@ -7,7 +7,8 @@ use super::transcript::TranscriptView;
 use super::views::{CallView, SpeakerView};
 use crate::domain::metrics::{ByParty, Interruptions, Loudness};
 use crate::domain::score::{
-    CriterionScore, Engine, Evidence, EvidenceKind, ItemScore, ReasonCode, Score, Verdict,
+    CriterionScore, Engine, Evidence, EvidenceKind, ItemScore, ModelNote, ModelState, ReasonCode,
+    Score, Verdict,
 };
 use crate::domain::{Metrics, Recording, Scorecard, Transcript};
 use crate::store::Entry;
@@ -35,6 +36,8 @@ enum VerdictView {
     Met,
     Failed,
     NotApplicable,
+    /// Earns nothing: a model says it was met and cannot prove it.
+    Unconfirmed,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Enum)]
@@ -50,6 +53,8 @@ enum ReasonCodeView {
     MetricExceeded,
     MetricBelow,
     MetricUnavailable,
+    /// A model says it was said, and its quote is not in the transcript.
+    ModelUnconfirmed,
 }
 
 /// Why an item got its verdict.
@@ -99,6 +104,10 @@ struct ItemView {
     verdict: VerdictView,
     reason: ReasonView,
     evidence: Vec<EvidenceView>,
+    /// Who judged this item.
+    judged_by: EngineView,
+    /// Why, in the model's words.
+    comment: Option<String>,
 }
 
 #[derive(Object)]
@@ -125,6 +134,64 @@ struct ScorecardRefView {
 enum EngineView {
     /// The offline rules.
     Rules,
+    /// A language model, as far as it could prove what it says.
+    Model,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Enum)]
+#[oai(rename_all = "snake_case")]
+enum ModelStateView {
+    /// It was not asked yet, or will be asked again.
+    Waiting,
+    /// The score is its judgement.
+    Judged,
+    /// It cannot judge this call: the score is that of the rules.
+    Failed,
+}
+
+/// What a language model has to do with a score.
+#[derive(Object)]
+struct ModelNoteView {
+    state: ModelStateView,
+    /// Its name.
+    model: String,
+    /// Stable name of what went wrong last.
+    code: Option<String>,
+    message: Option<String>,
+    /// Quotes that it gave.
+    quotes: u32,
+    /// Those of them that are in the transcript, said by the right party.
+    confirmed: u32,
+    input_tokens: u32,
+    output_tokens: u32,
+}
+
+impl From<&ModelNote> for ModelNoteView {
+    fn from(note: &ModelNote) -> Self {
+        Self {
+            state: match note.state {
+                ModelState::Waiting => ModelStateView::Waiting,
+                ModelState::Judged => ModelStateView::Judged,
+                ModelState::Failed => ModelStateView::Failed,
+            },
+            model: note.model.clone(),
+            code: note.code.clone(),
+            message: note.message.clone(),
+            quotes: note.quotes,
+            confirmed: note.confirmed,
+            input_tokens: note.input_tokens,
+            output_tokens: note.output_tokens,
+        }
+    }
+}
+
+impl From<Engine> for EngineView {
+    fn from(engine: Engine) -> Self {
+        match engine {
+            Engine::Rules => Self::Rules,
+            Engine::Model => Self::Model,
+        }
+    }
 }
 
 /// Why a score is not what would come out now.
@@ -141,6 +208,8 @@ enum StaleView {
 struct ScoreView {
     scorecard: ScorecardRefView,
     engine: EngineView,
+    /// What a language model has to do with it; null where none is used.
+    model: Option<ModelNoteView>,
     /// 1 speakers and language model, 2 rules only, 3 speakers not told apart, 4 no transcript.
     level: u8,
     /// Not what would come out now; `stale_because` says why.
@@ -289,9 +358,8 @@ impl ScoreView {
                 version: score.scorecard_version,
                 name: score.scorecard_name.clone(),
             },
-            engine: match score.engine {
-                Engine::Rules => EngineView::Rules,
-            },
+            engine: score.engine.into(),
+            model: score.model.as_ref().map(ModelNoteView::from),
             level: score.level,
             overall_percent: score.overall_percent,
             criteria: score
@@ -329,6 +397,7 @@ impl From<&ItemScore> for ItemView {
                 Verdict::Met => VerdictView::Met,
                 Verdict::Failed => VerdictView::Failed,
                 Verdict::NotApplicable => VerdictView::NotApplicable,
+                Verdict::Unconfirmed => VerdictView::Unconfirmed,
             },
             reason: ReasonView {
                 code: match item.reason.code {
@@ -342,12 +411,15 @@ impl From<&ItemScore> for ItemView {
                     ReasonCode::MetricExceeded => ReasonCodeView::MetricExceeded,
                     ReasonCode::MetricBelow => ReasonCodeView::MetricBelow,
                     ReasonCode::MetricUnavailable => ReasonCodeView::MetricUnavailable,
+                    ReasonCode::ModelUnconfirmed => ReasonCodeView::ModelUnconfirmed,
                 },
                 value: item.reason.value,
                 threshold: item.reason.threshold,
                 unit: item.reason.unit.clone(),
             },
             evidence: item.evidence.iter().map(EvidenceView::from).collect(),
+            judged_by: item.judged_by.into(),
+            comment: item.comment.clone(),
         }
     }
 }

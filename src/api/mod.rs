@@ -13,6 +13,7 @@ mod export;
 mod health;
 mod hooks;
 mod live;
+mod llm;
 mod metadata;
 mod models;
 mod operators;
@@ -43,44 +44,55 @@ pub const BASE: &str = "/api/v1";
 /// What only this page may load and do; nothing inline, nothing from elsewhere.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; connect-src 'self'; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'";
 
+/// In two groups: a tuple has no room for all.
 type Api = (
-    sessions::SessionsApi,
-    upload::UploadApi,
-    results::ResultsApi,
-    calls::CallsApi,
-    corrections::CorrectionsApi,
-    export::ExportApi,
-    models::ModelsApi,
-    audio::AudioApi,
-    operators::OperatorsApi,
-    employees::EmployeesApi,
-    metadata::MetadataApi,
-    outside::OutsideApi,
-    sftp::SftpApi,
-    sftp_files::SftpFilesApi,
-    live::LiveApi,
-    health::HealthApi,
+    (
+        sessions::SessionsApi,
+        upload::UploadApi,
+        results::ResultsApi,
+        calls::CallsApi,
+        corrections::CorrectionsApi,
+        export::ExportApi,
+        models::ModelsApi,
+        audio::AudioApi,
+        operators::OperatorsApi,
+        employees::EmployeesApi,
+        metadata::MetadataApi,
+    ),
+    (
+        outside::OutsideApi,
+        sftp::SftpApi,
+        sftp_files::SftpFilesApi,
+        llm::LlmApi,
+        live::LiveApi,
+        health::HealthApi,
+    ),
 );
 
 fn service() -> OpenApiService<Api, ()> {
     OpenApiService::new(
         (
-            sessions::SessionsApi,
-            upload::UploadApi,
-            results::ResultsApi,
-            calls::CallsApi,
-            corrections::CorrectionsApi,
-            export::ExportApi,
-            models::ModelsApi,
-            audio::AudioApi,
-            operators::OperatorsApi,
-            employees::EmployeesApi,
-            metadata::MetadataApi,
-            outside::OutsideApi,
-            sftp::SftpApi,
-    sftp_files::SftpFilesApi,
-            live::LiveApi,
-            health::HealthApi,
+            (
+                sessions::SessionsApi,
+                upload::UploadApi,
+                results::ResultsApi,
+                calls::CallsApi,
+                corrections::CorrectionsApi,
+                export::ExportApi,
+                models::ModelsApi,
+                audio::AudioApi,
+                operators::OperatorsApi,
+                employees::EmployeesApi,
+                metadata::MetadataApi,
+            ),
+            (
+                outside::OutsideApi,
+                sftp::SftpApi,
+                sftp_files::SftpFilesApi,
+                llm::LlmApi,
+                live::LiveApi,
+                health::HealthApi,
+            ),
         ),
         "call-analytics",
         env!("CARGO_PKG_VERSION"),

@@ -73,6 +73,7 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> anyhow::Result<Exit
     let tools = Tools {
         models: Arc::new(app::model_store(&config)),
         rules: Arc::new(Rules::compile(card)),
+        judge: None,
         sources: config.sources,
         speech: config.speech,
     };
@@ -193,6 +194,7 @@ fn print_text(analysis: &Analysis) {
                     Verdict::Met => "+",
                     Verdict::Failed => "-",
                     Verdict::NotApplicable => " ",
+                    Verdict::Unconfirmed => "?",
                 };
                 let quote = item
                     .evidence

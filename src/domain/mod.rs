@@ -6,6 +6,7 @@ pub mod call;
 pub mod details;
 pub mod directory;
 pub mod dropped;
+pub mod egress;
 pub mod employees_csv;
 pub mod filename;
 pub mod job;

@@ -16,6 +16,8 @@ pub enum Verdict {
     Failed,
     /// Leaves both sides of the division.
     NotApplicable,
+    /// Earns nothing: a model says it was met, and its proof is not in the transcript.
+    Unconfirmed,
 }
 
 /// Why an item got its verdict.
@@ -42,6 +44,8 @@ pub enum ReasonCode {
     MetricBelow,
     /// The metric cannot be computed for this call.
     MetricUnavailable,
+    /// A model says it was said, and its quote is not in the transcript.
+    ModelUnconfirmed,
 }
 
 /// A reason with its numbers.
@@ -107,6 +111,12 @@ pub struct ItemScore {
     pub reason: Reason,
     /// Where to listen; at least one entry for met and failed items of a call with words.
     pub evidence: Vec<Evidence>,
+    /// Who judged this item.
+    #[serde(default)]
+    pub judged_by: Engine,
+    /// Why, in the model's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
 }
 
 /// One criterion's result.
@@ -129,11 +139,63 @@ pub struct CriterionScore {
 }
 
 /// Who judged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Engine {
     /// The offline rules.
+    #[default]
     Rules,
+    /// A language model, as far as it could prove what it says; the rules for the rest.
+    Model,
+}
+
+/// Where a language model's judgement of a call is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ModelState {
+    /// It was not asked yet, or will be asked again.
+    Waiting,
+    /// The score is its judgement.
+    Judged,
+    /// It cannot judge this call: the score is that of the rules.
+    Failed,
+}
+
+/// What a language model has to do with a score.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelNote {
+    /// Where its judgement is.
+    pub state: ModelState,
+    /// Its name.
+    pub model: String,
+    /// Stable name of what went wrong last.
+    pub code: Option<String>,
+    /// The same in words.
+    pub message: Option<String>,
+    /// Quotes that it gave.
+    pub quotes: u32,
+    /// Those of them that are in the transcript, said by the right party.
+    pub confirmed: u32,
+    /// Tokens that it read.
+    pub input_tokens: u32,
+    /// Tokens that it wrote.
+    pub output_tokens: u32,
+}
+
+impl ModelNote {
+    /// Without figures.
+    pub fn new(state: ModelState) -> Self {
+        Self {
+            state,
+            model: String::new(),
+            code: None,
+            message: None,
+            quotes: 0,
+            confirmed: 0,
+            input_tokens: 0,
+            output_tokens: 0,
+        }
+    }
 }
 
 /// A scorecard version applied to a call.
@@ -155,6 +217,9 @@ pub struct Score {
     pub criteria: Vec<CriterionScore>,
     /// The metrics the score was made with.
     pub metrics: Metrics,
+    /// What a language model has to do with it; absent where none is used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<ModelNote>,
 }
 
 impl Score {
@@ -191,7 +256,7 @@ pub fn criterion_percent(items: &[ItemScore]) -> (Option<f64>, bool) {
                 met += item.weight;
                 total += item.weight;
             }
-            Verdict::Failed => total += item.weight,
+            Verdict::Failed | Verdict::Unconfirmed => total += item.weight,
             Verdict::NotApplicable => {}
         }
     }
@@ -255,13 +320,15 @@ mod tests {
                 unit: None,
             },
             evidence: Vec::new(),
+            judged_by: Engine::Rules,
+            comment: None,
         }
     }
 
     #[test]
     fn criterion_arithmetic() {
-        use Verdict::{Failed, Met, NotApplicable};
-        let cases: [(&[ItemScore], Option<f64>, bool); 5] = [
+        use Verdict::{Failed, Met, NotApplicable, Unconfirmed};
+        let cases: [(&[ItemScore], Option<f64>, bool); 6] = [
             (
                 &[item(1.0, Met, false), item(2.0, Failed, false)],
                 Some(33.3),
@@ -276,6 +343,11 @@ mod tests {
                 &[item(9.0, Met, false), item(1.0, Failed, true)],
                 Some(0.0),
                 true,
+            ),
+            (
+                &[item(1.0, Met, false), item(1.0, Unconfirmed, true)],
+                Some(50.0),
+                false,
             ),
             (&[item(1.0, NotApplicable, true)], None, false),
             (&[], None, false),

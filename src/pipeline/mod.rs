@@ -1,10 +1,11 @@
 //! The way of a recording through its five stages: decode → transcribe →
 //! diarize → score → index. [`stages`] says what each does, [`runner`] runs
-//! them durably.
+//! them durably; [`judging`] has a language model judge afterwards.
 
 pub mod decode;
 mod diarize;
 mod formats;
+pub mod judging;
 mod lanes;
 pub mod media;
 mod revise;

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::config::{Sources, Speech as SpeechConfig};
+use crate::domain::score::{ModelNote, ModelState};
 use crate::domain::{Call, Envelope, JobError, MediaInfo, Recognition, Score, Transcript};
 use crate::speech::model::{ModelError, ModelStore};
 use crate::speech::process::{KillSwitch, SpeechError, SpeechProcess};
@@ -86,6 +87,8 @@ pub struct Tools {
     pub models: std::sync::Arc<ModelStore>,
     /// The scorecard in force.
     pub rules: std::sync::Arc<Rules>,
+    /// The language model that judges after the rules; `None`: the rules alone.
+    pub judge: Option<String>,
 }
 
 impl Tools {
@@ -183,9 +186,14 @@ impl Tools {
         }
     }
 
-    /// Applies the scorecard.
+    /// Applies the scorecard by the rules, and says whether a model is still to judge.
     pub fn score(&self, transcript: &Transcript, envelope: &Envelope, duration_ms: u64) -> Score {
-        score::score(&self.rules, transcript, envelope, duration_ms)
+        let mut score = score::score(&self.rules, transcript, envelope, duration_ms);
+        score.model = self.judge.as_ref().map(|model| ModelNote {
+            model: model.clone(),
+            ..ModelNote::new(ModelState::Waiting)
+        });
+        score
     }
 }
 

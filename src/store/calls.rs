@@ -136,6 +136,7 @@ impl Store {
         ] {
             txn.open_table(table)?.remove(key)?;
         }
+        txn.open_table(super::judging::JUDGING)?.remove(key)?;
         super::versions::remove_all(&txn, key)?;
         txn.open_table(schema::RECORDINGS)?
             .remove(call.sha256.as_str())?;

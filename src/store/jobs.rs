@@ -6,7 +6,7 @@ use redb::{ReadableTable, WriteTransaction};
 
 use super::calls::{get, put, rank};
 use super::record::decode;
-use super::{Store, StoreError, schema, versions};
+use super::{Store, StoreError, judging, schema, versions};
 use crate::domain::transcript::Version;
 use crate::domain::{
     Call, CallId, Envelope, Job, JobError, JobEvent, JobState, MediaInfo, Recognition, Recording,
@@ -147,8 +147,7 @@ impl Store {
                 put(&txn, schema::TRANSCRIPTS, &key, &transcript)?;
             }
             StageOutput::Scored(score) => {
-                call.score = Some(score.summary());
-                put(&txn, schema::SCORES, &key, score.as_ref())?;
+                judging::put_score(&txn, &mut call, score, now)?;
             }
             StageOutput::Indexed => {}
         }

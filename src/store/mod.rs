@@ -9,6 +9,7 @@ mod employees;
 mod errands;
 mod jobs;
 mod joins;
+mod judging;
 mod notices;
 mod operators;
 mod payloads;

@@ -67,6 +67,8 @@ records! {
     super::payloads::PayloadHead = "payload",
     crate::domain::SftpUser = "sftp_user",
     crate::domain::DroppedFile = "dropped file",
+    crate::domain::egress::Egress = "request to a language model",
+    crate::domain::egress::Pending = "call that waits for a language model",
     super::operators::OperatorRecord = "operator",
     super::versions::KeptVersion = "version",
 }

@@ -152,6 +152,8 @@ pub(super) fn prepare(
         txn.open_table(table)?;
     }
     txn.open_table(super::dropped::DROPPED)?;
+    txn.open_table(super::judging::JUDGING)?;
+    txn.open_table(super::judging::EGRESS)?;
     txn.open_table(QUEUE)?;
     txn.open_table(SCORECARDS)?;
     txn.open_table(VERSIONS)?;

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::calls::{get, put};
 use super::record::{Record, decode, encode};
-use super::{Store, StoreError, schema};
+use super::{Store, StoreError, judging, schema};
 use crate::domain::revise::TurnEdit;
 use crate::domain::transcript::{Author, Change, Version};
 use crate::domain::{Call, CallId, Envelope, Job, JobState, Score, Transcript};
@@ -135,8 +135,7 @@ impl Store {
         if !current || !job.state.is_final() {
             return Ok(false);
         }
-        call.score = Some(score.summary());
-        put(&txn, schema::SCORES, key, score)?;
+        judging::put_score(&txn, &mut call, score, Timestamp::now())?;
         put(&txn, schema::CALLS, key, &call)?;
         txn.commit()?;
         Ok(true)

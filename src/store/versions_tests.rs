@@ -155,6 +155,7 @@ fn the_score_is_stale_until_it_is_made_of_the_current_version() {
         overall_percent: Some(70.0),
         criteria: Vec::new(),
         metrics: crate::domain::Metrics::default(),
+        model: None,
     };
     assert!(
         !store.replace_score(&id(), 1, &score).expect("ok"),

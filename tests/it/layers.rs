@@ -20,10 +20,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("export", &["domain"]),
     ("store", &["domain"]),
     ("speech", &["domain"]),
+    ("llm", &["domain", "config"]),
     ("search", &["domain", "store"]),
     (
         "pipeline",
-        &["domain", "config", "events", "store", "speech", "search"],
+        &[
+            "domain", "config", "events", "store", "speech", "llm", "search",
+        ],
     ),
     ("intake", &["domain", "config", "store", "sftp", "pipeline"]),
     ("schedule", &["domain", "config", "store", "intake"]),
@@ -34,21 +37,21 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "api",
         &[
-            "domain", "config", "events", "store", "speech", "search", "pipeline", "intake",
+            "domain", "config", "events", "store", "speech", "llm", "search", "pipeline", "intake",
             "report", "accounts", "sftp", "export", "app",
         ],
     ),
     (
         "app",
         &[
-            "domain", "config", "events", "store", "speech", "search", "pipeline", "intake",
+            "domain", "config", "events", "store", "speech", "llm", "search", "pipeline", "intake",
             "report", "accounts", "sftp", "control", "schedule", "api",
         ],
     ),
     (
         "cli",
         &[
-            "domain", "config", "events", "store", "speech", "search", "pipeline", "intake",
+            "domain", "config", "events", "store", "speech", "llm", "search", "pipeline", "intake",
             "report", "accounts", "sftp", "control", "export", "api", "app",
         ],
     ),

@@ -21,6 +21,7 @@ mod hard_formats;
 mod killed;
 mod layers;
 mod lists;
+mod llm;
 mod mango;
 mod mutate;
 mod no_speech;

@@ -11,6 +11,19 @@ use super::rules::Found;
 /// A quote is widened to its sentence up to this many words.
 const SENTENCE_WORDS: usize = 24;
 
+/// The part of a call that a window is; `whole` is from its first word to its last.
+pub(super) fn part_of(window: Window, whole: Span) -> Span {
+    let (start_ms, end_ms) = match window {
+        Window::Whole => (0, u64::MAX),
+        Window::First { seconds } => (0, whole.start_ms + (seconds * 1000.0) as u64),
+        Window::Last { seconds } => (
+            whole.end_ms.saturating_sub((seconds * 1000.0) as u64),
+            u64::MAX,
+        ),
+    };
+    Span { start_ms, end_ms }
+}
+
 fn ends_sentence(word: &str) -> bool {
     word.ends_with(['.', '!', '?', '…'])
 }

@@ -1,11 +1,17 @@
-//! The score stage: metrics and the offline rules over a transcript. Called by
-//! the pipeline's runner and by `analyze`.
+//! The score stage: metrics and the offline rules over a transcript, and a language
+//! model's judgement of what was said. Called by the pipeline and by `analyze`.
 
 mod evidence;
+mod judge;
 pub mod metrics;
 pub mod phrases;
+mod questions;
+mod quotes;
 mod rules;
+#[cfg(test)]
+pub(crate) mod test_call;
 
+pub use judge::{Ask, Brief, judge};
 pub use rules::Rules;
 
 use crate::domain::{Envelope, Score, Transcript};

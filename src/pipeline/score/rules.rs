@@ -8,12 +8,12 @@ use crate::domain::score::{
 use crate::domain::scorecard::{Check, MetricCheck, MetricName, PhraseCheck, Window};
 use crate::domain::{Metrics, Scorecard, Separation, Span, Speaker, Transcript, Turn};
 
-use super::evidence::{at_moment, expected_at, quote, sample_of};
+use super::evidence::{at_moment, expected_at, part_of, quote, sample_of};
 use super::metrics::turn_pace;
 use super::phrases::{Match, Phrases, Tokens};
 
 /// Most pieces of evidence kept for one item.
-const MAX_EVIDENCE: usize = 8;
+pub(super) const MAX_EVIDENCE: usize = 8;
 
 /// A scorecard with its phrases compiled, ready to be applied to many calls.
 pub struct Rules {
@@ -121,6 +121,8 @@ impl Rules {
                             verdict: judged.verdict,
                             reason: judged.reason,
                             evidence: judged.evidence,
+                            judged_by: Engine::Rules,
+                            comment: None,
                         }
                     })
                     .collect();
@@ -149,6 +151,7 @@ impl Rules {
             overall_percent: overall_percent(&criteria),
             criteria,
             metrics,
+            model: None,
         }
     }
 }
@@ -230,23 +233,6 @@ impl<'a> Spoken<'a> {
         found
     }
 
-    fn window(&self, window: Window) -> Span {
-        match window {
-            Window::Whole => Span {
-                start_ms: 0,
-                end_ms: u64::MAX,
-            },
-            Window::First { seconds } => Span {
-                start_ms: 0,
-                end_ms: self.whole.start_ms + (seconds * 1000.0) as u64,
-            },
-            Window::Last { seconds } => Span {
-                start_ms: self.whole.end_ms.saturating_sub((seconds * 1000.0) as u64),
-                end_ms: u64::MAX,
-            },
-        }
-    }
-
     fn quotes(&self, found: &[Found]) -> Vec<Evidence> {
         found
             .iter()
@@ -267,7 +253,7 @@ impl<'a> Spoken<'a> {
         if check.after.is_some() {
             return self.answer(check, compiled);
         }
-        let window = self.window(check.window);
+        let window = part_of(check.window, self.whole);
         let found = self.find(check.speaker, &compiled.phrases, &compiled.except, window);
         let count = found.len() as f64;
         if let Some(max) = check.max
@@ -330,12 +316,12 @@ impl<'a> Spoken<'a> {
             after.speaker,
             &compiled.trigger,
             &compiled.trigger_except,
-            self.window(check.window),
+            part_of(check.window, self.whole),
         );
         if triggers.is_empty() {
             return not_applicable(ReasonCode::TriggerAbsent);
         }
-        let everywhere = self.window(Window::Whole);
+        let everywhere = part_of(Window::Whole, self.whole);
         let answers = self.find(
             check.speaker,
             &compiled.phrases,
