@@ -26,6 +26,7 @@ use crate::intake::drop::{self, DropBox, Receiving};
 use crate::intake::fetch::Fetching;
 use crate::intake::names::Names;
 use crate::intake::outside::Outside;
+use crate::intake::pull::{self, Pulls};
 use crate::pipeline::score::Rules;
 use crate::pipeline::stages::Tools;
 use crate::pipeline::{Runner, Workers};
@@ -56,6 +57,8 @@ pub struct Parts {
     pub intake: Arc<Intake>,
     /// What outside systems send and are asked.
     pub outside: Arc<Outside>,
+    /// What is pulled from servers.
+    pub pulls: Arc<Pulls>,
     /// The SFTP server, where there is one.
     pub sftp: Option<sftp::Server>,
     /// Takes in what is dropped there.
@@ -127,6 +130,7 @@ pub struct App {
     parts: Arc<Parts>,
     workers: Workers,
     fetching: Fetching,
+    pulling: pull::Watching,
     schedule: Schedule,
     acceptor: <TcpListener<SocketAddr> as Listener>::Acceptor,
     control: tokio::net::UnixListener,
@@ -208,7 +212,13 @@ impl App {
             Arc::clone(&intake),
         )?);
         let fetching = Fetching::start(&outside)?;
-        let schedule = schedule::start(&config, &outside).await?;
+        let pulls = Arc::new(Pulls::new(
+            &config,
+            Arc::clone(&store),
+            Arc::clone(&intake),
+        )?);
+        let pulling = pulls.watch()?;
+        let schedule = schedule::start(&config, &outside, &pulls).await?;
         let (sftp, receiving, first_sftp_password) = start_sftp(&config, &store, &intake).await?;
         let (sftp, drop_box) = sftp.unzip();
         let parts = Arc::new(Parts {
@@ -221,6 +231,7 @@ impl App {
             runner,
             intake,
             outside,
+            pulls,
             tokens: Tokens::new(&key),
             stopping: CancellationToken::new(),
             started: Instant::now(),
@@ -230,6 +241,7 @@ impl App {
             parts,
             workers,
             fetching,
+            pulling,
             schedule,
             acceptor,
             control,
@@ -286,7 +298,7 @@ impl App {
         control.abort();
         self.schedule.stop().await;
         let (workers, fetching, parts) = (self.workers, self.fetching, self.parts);
-        let receiving = self.receiving;
+        let (receiving, pulling) = (self.receiving, self.pulling);
         tokio::task::spawn_blocking(move || {
             if let Some(sftp) = &parts.sftp {
                 sftp.stop();
@@ -295,6 +307,7 @@ impl App {
                 receiving.stop();
             }
             fetching.stop();
+            pulling.stop();
             workers.stop();
         })
         .await?;

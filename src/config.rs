@@ -2,6 +2,7 @@
 //! validated whole at start, every fault named at once.
 
 mod outside;
+mod pull;
 mod sftp;
 
 use std::net::SocketAddr;
@@ -14,6 +15,7 @@ use crate::domain::language::LANGUAGES;
 use crate::domain::{RawEndings, Source};
 
 pub use outside::{CALLTOUCH_FIELDS, Calltouch, CalltouchSite, Mango, Names, Network, Secret};
+pub use pull::{PullAfter, PullProtocol, PullSource};
 pub use sftp::Sftp;
 
 /// The file that is read when none is named, where it exists.
@@ -48,6 +50,8 @@ pub struct Config {
     pub calltouch: Calltouch,
     /// The SFTP server.
     pub sftp: Sftp,
+    /// Servers that recordings are pulled from.
+    pub pull: Vec<PullSource>,
 }
 
 /// What is known of recordings by the door they come by.
@@ -185,6 +189,7 @@ impl Config {
         let calltouch = outside::calltouch(section(&mut table, "calltouch", faults), env, faults);
         let sftp = section(&mut table, "sftp", faults);
         let sftp = sftp::read(sftp, env("CALL_ANALYTICS_SFTP_LISTEN"), faults);
+        let pull = pull::read(section(&mut table, "pull", faults), env, faults);
         let mut root = Section {
             name: "",
             table,
@@ -301,6 +306,7 @@ impl Config {
             mango,
             calltouch,
             sftp,
+            pull,
         }
     }
 

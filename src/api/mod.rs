@@ -17,6 +17,7 @@ mod metadata;
 mod models;
 mod operators;
 mod outside;
+mod pull;
 mod results;
 pub mod sessions;
 mod sftp;
@@ -55,7 +56,8 @@ type Api = (
     operators::OperatorsApi,
     employees::EmployeesApi,
     metadata::MetadataApi,
-    outside::OutsideApi,
+    // A tuple has at most sixteen.
+    (outside::OutsideApi, pull::PullApi),
     sftp::SftpApi,
     sftp_files::SftpFilesApi,
     live::LiveApi,
@@ -76,7 +78,7 @@ fn service() -> OpenApiService<Api, ()> {
             operators::OperatorsApi,
             employees::EmployeesApi,
             metadata::MetadataApi,
-            outside::OutsideApi,
+            (outside::OutsideApi, pull::PullApi),
             sftp::SftpApi,
     sftp_files::SftpFilesApi,
             live::LiveApi,

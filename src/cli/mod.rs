@@ -163,6 +163,13 @@ fn check(common: &Common) -> anyhow::Result<ExitCode> {
     } else {
         println!("sftp: off");
     }
+    for source in &config.pull {
+        let (name, protocol) = (&source.name, source.protocol.name());
+        println!(
+            "pull: {name} from {protocol}://{}:{}",
+            source.host, source.port
+        );
+    }
     println!(
         "speech: model {}, language {}, {} worker(s) of {} thread(s)",
         config.speech.model, config.speech.language, config.speech.workers, config.speech.threads

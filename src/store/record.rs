@@ -67,6 +67,8 @@ records! {
     super::payloads::PayloadHead = "payload",
     crate::domain::SftpUser = "sftp_user",
     crate::domain::DroppedFile = "dropped file",
+    crate::domain::PulledFile = "pulled file",
+    crate::domain::PullRun = "pull run",
     super::operators::OperatorRecord = "operator",
     super::versions::KeptVersion = "version",
 }

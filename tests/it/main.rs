@@ -25,6 +25,8 @@ mod mango;
 mod mutate;
 mod no_speech;
 mod process;
+mod pull;
+mod pull_place;
 mod queue;
 mod retries;
 mod robustness;
