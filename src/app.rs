@@ -2,6 +2,8 @@
 //! address, [`App::run_until_stopped`] serves. The two fail differently: the
 //! one before anything is promised, the other while people are using it.
 
+mod archive;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -35,6 +37,7 @@ use crate::search::Search;
 use crate::sftp;
 use crate::speech::model::{Manifest, ModelError, ModelStore};
 use crate::store::{Store, StoreError};
+pub use archive::ArchiveDoor;
 
 /// Requests in flight get this long to finish when the server stops.
 const GRACE: Duration = Duration::from_secs(5);
@@ -287,7 +290,12 @@ impl App {
             }
         });
         let store = Arc::clone(&self.parts.store);
-        let control = tokio::spawn(control::serve(self.control, store, ended));
+        let control = tokio::spawn(control::serve(
+            self.control,
+            Arc::clone(&store),
+            ended,
+            Arc::new(ArchiveDoor::new(store, Arc::clone(&self.parts.intake))),
+        ));
         let signal = async {
             stop.await;
             stopping.cancel();

@@ -18,6 +18,7 @@ mod exports;
 mod fixtures;
 mod formats;
 mod hard_formats;
+mod import;
 mod killed;
 mod layers;
 mod lists;
