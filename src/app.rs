@@ -2,6 +2,8 @@
 //! address, [`App::run_until_stopped`] serves. The two fail differently: the
 //! one before anything is promised, the other while people are using it.
 
+mod archive;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -26,6 +28,7 @@ use crate::intake::drop::{self, DropBox, Receiving};
 use crate::intake::fetch::Fetching;
 use crate::intake::names::Names;
 use crate::intake::outside::Outside;
+use crate::intake::pull::{self, Pulls};
 use crate::llm::Client;
 use crate::pipeline::judging::{Judges, Judging};
 use crate::pipeline::score::Rules;
@@ -36,6 +39,7 @@ use crate::search::Search;
 use crate::sftp;
 use crate::speech::model::{Manifest, ModelError, ModelStore};
 use crate::store::{Store, StoreError};
+pub use archive::ArchiveDoor;
 
 /// Requests in flight get this long to finish when the server stops.
 const GRACE: Duration = Duration::from_secs(5);
@@ -60,6 +64,8 @@ pub struct Parts {
     pub intake: Arc<Intake>,
     /// What outside systems send and are asked.
     pub outside: Arc<Outside>,
+    /// What is pulled from servers.
+    pub pulls: Arc<Pulls>,
     /// The SFTP server, where there is one.
     pub sftp: Option<sftp::Server>,
     /// Takes in what is dropped there.
@@ -132,6 +138,7 @@ pub struct App {
     workers: Workers,
     judges: Option<Judges>,
     fetching: Fetching,
+    pulling: pull::Watching,
     schedule: Schedule,
     acceptor: <TcpListener<SocketAddr> as Listener>::Acceptor,
     control: tokio::net::UnixListener,
@@ -215,7 +222,13 @@ impl App {
             Arc::clone(&intake),
         )?);
         let fetching = Fetching::start(&outside)?;
-        let schedule = schedule::start(&config, &outside).await?;
+        let pulls = Arc::new(Pulls::new(
+            &config,
+            Arc::clone(&store),
+            Arc::clone(&intake),
+        )?);
+        let pulling = pulls.watch()?;
+        let schedule = schedule::start(&config, &outside, &pulls).await?;
         let (sftp, receiving, first_sftp_password) = start_sftp(&config, &store, &intake).await?;
         let (sftp, drop_box) = sftp.unzip();
         let parts = Arc::new(Parts {
@@ -229,6 +242,7 @@ impl App {
             judging,
             intake,
             outside,
+            pulls,
             tokens: Tokens::new(&key),
             stopping: CancellationToken::new(),
             started: Instant::now(),
@@ -239,6 +253,7 @@ impl App {
             workers,
             judges,
             fetching,
+            pulling,
             schedule,
             acceptor,
             control,
@@ -284,7 +299,12 @@ impl App {
             }
         });
         let store = Arc::clone(&self.parts.store);
-        let control = tokio::spawn(control::serve(self.control, store, ended));
+        let control = tokio::spawn(control::serve(
+            self.control,
+            Arc::clone(&store),
+            ended,
+            Arc::new(ArchiveDoor::new(store, Arc::clone(&self.parts.intake))),
+        ));
         let signal = async {
             stop.await;
             stopping.cancel();
@@ -295,7 +315,7 @@ impl App {
         control.abort();
         self.schedule.stop().await;
         let (workers, fetching, parts) = (self.workers, self.fetching, self.parts);
-        let (receiving, judges) = (self.receiving, self.judges);
+        let (receiving, pulling, judges) = (self.receiving, self.pulling, self.judges);
         tokio::task::spawn_blocking(move || {
             if let Some(sftp) = &parts.sftp {
                 sftp.stop();
@@ -304,6 +324,7 @@ impl App {
                 receiving.stop();
             }
             fetching.stop();
+            pulling.stop();
             workers.stop();
             if let Some(judges) = judges {
                 judges.stop();

@@ -4,6 +4,7 @@
 mod llm;
 mod machine;
 mod outside;
+mod pull;
 mod sftp;
 
 use std::net::SocketAddr;
@@ -17,6 +18,7 @@ use crate::domain::{RawEndings, Source};
 
 pub use llm::{Llm, Masking, Structured};
 pub use outside::{CALLTOUCH_FIELDS, Calltouch, CalltouchSite, Mango, Names, Network, Secret};
+pub use pull::{PullAfter, PullProtocol, PullSource};
 pub use sftp::Sftp;
 
 /// The file that is read when none is named, where it exists.
@@ -53,6 +55,8 @@ pub struct Config {
     pub sftp: Sftp,
     /// The language model.
     pub llm: Llm,
+    /// Servers that recordings are pulled from.
+    pub pull: Vec<PullSource>,
 }
 
 /// What is known of recordings by the door they come by.
@@ -191,6 +195,7 @@ impl Config {
         let sftp = section(&mut table, "sftp", faults);
         let sftp = sftp::read(sftp, env("CALL_ANALYTICS_SFTP_LISTEN"), faults);
         let llm = llm::read(section(&mut table, "llm", faults), env, faults);
+        let pull = pull::read(section(&mut table, "pull", faults), env, faults);
         let mut root = Section {
             name: "",
             table,
@@ -314,6 +319,7 @@ impl Config {
             calltouch,
             sftp,
             llm,
+            pull,
         }
     }
 

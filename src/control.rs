@@ -2,6 +2,8 @@
 //! the store belongs to one process. A Unix socket in the data directory that
 //! only its owner can open; one JSON value a line each way.
 
+pub mod import;
+
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -16,6 +18,7 @@ use crate::accounts::{self, UserCommand};
 use crate::domain::employees_csv;
 use crate::sftp::users::{self, SenderCommand};
 use crate::store::{Store, StoreError};
+use import::Archive;
 
 /// Longest command in bytes.
 const MAX_COMMAND: u64 = 16 << 20;
@@ -32,6 +35,8 @@ pub enum Command {
     Sender(SenderCommand),
     /// Of the directory of employees.
     Employees(EmployeesCommand),
+    /// Take in an archive: [`import`] goes on from there.
+    Import,
 }
 
 /// What can be done with the directory of employees.
@@ -93,13 +98,19 @@ pub fn bind(data_dir: &Path) -> std::io::Result<UnixListener> {
 }
 
 /// Answers commands until the task is dropped.
-pub async fn serve(listener: UnixListener, store: Arc<Store>, ended: Arc<Ended>) {
+pub async fn serve(
+    listener: UnixListener,
+    store: Arc<Store>,
+    ended: Arc<Ended>,
+    archive: Arc<dyn Archive>,
+) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
                 let (store, ended) = (Arc::clone(&store), Arc::clone(&ended));
+                let archive = Arc::clone(&archive);
                 tokio::spawn(async move {
-                    if let Err(error) = answer(stream, store, ended).await {
+                    if let Err(error) = answer(stream, store, ended, archive).await {
                         tracing::debug!(%error, "a control connection broke");
                     }
                 });
@@ -112,13 +123,34 @@ pub async fn serve(listener: UnixListener, store: Arc<Store>, ended: Arc<Ended>)
     }
 }
 
-async fn answer(stream: UnixStream, store: Arc<Store>, ended: Arc<Ended>) -> std::io::Result<()> {
+async fn answer(
+    stream: UnixStream,
+    store: Arc<Store>,
+    ended: Arc<Ended>,
+    archive: Arc<dyn Archive>,
+) -> std::io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
-    tokio::io::BufReader::new(read.take(MAX_COMMAND))
-        .read_line(&mut line)
-        .await?;
+    let mut read = tokio::io::BufReader::new(read.take(MAX_COMMAND));
+    read.read_line(&mut line).await?;
     let reply = match serde_json::from_str::<Command>(&line) {
+        Ok(Command::Import) => {
+            // The other side waits for this answer: nothing more is in the buffer.
+            write
+                .write_all(&line_of(&Reply::Done(String::new()))?)
+                .await?;
+            let stream = read.into_inner().into_inner().reunite(write);
+            let stream = stream.map_err(std::io::Error::other)?.into_std()?;
+            // A thread that is not waited for when the server stops.
+            std::thread::Builder::new()
+                .name("import".to_owned())
+                .spawn(move || {
+                    if let Err(error) = import::answer(stream, &archive) {
+                        tracing::debug!(%error, "an archive on its way in broke off");
+                    }
+                })?;
+            return Ok(());
+        }
         Err(error) => Reply::Failed(format!("the command is not understood: {error}")),
         Ok(command) => {
             let done = tokio::task::spawn_blocking(move || obey(&store, command, &*ended)).await;
@@ -129,9 +161,13 @@ async fn answer(stream: UnixStream, store: Arc<Store>, ended: Arc<Ended>) -> std
             }
         }
     };
-    let mut bytes = serde_json::to_vec(&reply)?;
+    write.write_all(&line_of(&reply)?).await
+}
+
+fn line_of(reply: &Reply) -> std::io::Result<Vec<u8>> {
+    let mut bytes = serde_json::to_vec(reply)?;
     bytes.push(b'\n');
-    write.write_all(&bytes).await
+    Ok(bytes)
 }
 
 /// Does the command; returns what to print, or why it was refused.
@@ -153,6 +189,7 @@ fn obey(store: &Store, command: Command, ended: &dyn Fn(&str)) -> Result<String,
                 imported.added, imported.changed, imported.same
             ))
         }
+        Command::Import => Err("an archive is no single command".to_owned()),
         Command::Employees(EmployeesCommand::List) => {
             let directory = store.directory().map_err(|error| error.to_string())?;
             let mut lines: Vec<String> = directory

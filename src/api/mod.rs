@@ -18,6 +18,7 @@ mod metadata;
 mod models;
 mod operators;
 mod outside;
+mod pull;
 mod results;
 pub mod sessions;
 mod sftp;
@@ -61,6 +62,7 @@ type Api = (
     ),
     (
         outside::OutsideApi,
+        pull::PullApi,
         sftp::SftpApi,
         sftp_files::SftpFilesApi,
         llm::LlmApi,
@@ -87,6 +89,7 @@ fn service() -> OpenApiService<Api, ()> {
             ),
             (
                 outside::OutsideApi,
+                pull::PullApi,
                 sftp::SftpApi,
                 sftp_files::SftpFilesApi,
                 llm::LlmApi,

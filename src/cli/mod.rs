@@ -2,6 +2,7 @@
 
 mod analyze;
 mod employees;
+mod import;
 mod model;
 mod serve;
 mod sftp_user;
@@ -68,6 +69,8 @@ enum Command {
     Serve(ServeArgs),
     /// Transcribe and score files without a server
     Analyze(analyze::Arguments),
+    /// Bring an archive of recordings in; works while the server runs or not, and goes on where it stopped
+    Import(import::Arguments),
     /// Read the settings and name every fault at once
     Check,
     /// Speech models: list, download, import, remove
@@ -113,6 +116,7 @@ pub fn main() -> ExitCode {
             serve::run(&cli.common, &arguments)
         }
         Some(Command::Analyze(arguments)) => analyze::run(&cli.common, &arguments),
+        Some(Command::Import(arguments)) => import::run(&cli.common, &arguments),
         Some(Command::Check) => check(&cli.common),
         Some(Command::Model(command)) => model::run(&cli.common, command),
         Some(Command::User(command)) => user::run(&cli.common, command),
@@ -162,6 +166,13 @@ fn check(common: &Common) -> anyhow::Result<ExitCode> {
         println!("sftp: {}", config.sftp.listen);
     } else {
         println!("sftp: off");
+    }
+    for source in &config.pull {
+        let (name, protocol) = (&source.name, source.protocol.name());
+        println!(
+            "pull: {name} from {protocol}://{}:{}",
+            source.host, source.port
+        );
     }
     println!(
         "speech: model {}, language {}, {} worker(s) of {} thread(s)",

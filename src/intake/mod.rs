@@ -8,6 +8,7 @@ pub mod fetch;
 pub mod mango;
 pub mod names;
 pub mod outside;
+pub mod pull;
 mod web;
 
 pub use web::Fault;

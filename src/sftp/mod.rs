@@ -16,7 +16,7 @@ mod protocol;
 mod server;
 mod transport;
 pub mod users;
-mod wire;
+pub(crate) mod wire;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

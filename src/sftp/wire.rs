@@ -2,40 +2,40 @@
 //! The draft is draft-ietf-secsh-filexfer-02. Names are bytes.
 
 /// Packet types of the draft that are used.
-pub(super) mod kind {
-    pub(in crate::sftp) const INIT: u8 = 1;
-    pub(in crate::sftp) const VERSION: u8 = 2;
-    pub(in crate::sftp) const OPEN: u8 = 3;
-    pub(in crate::sftp) const CLOSE: u8 = 4;
-    pub(in crate::sftp) const READ: u8 = 5;
-    pub(in crate::sftp) const WRITE: u8 = 6;
-    pub(in crate::sftp) const LSTAT: u8 = 7;
-    pub(in crate::sftp) const FSTAT: u8 = 8;
-    pub(in crate::sftp) const SETSTAT: u8 = 9;
-    pub(in crate::sftp) const FSETSTAT: u8 = 10;
-    pub(in crate::sftp) const OPENDIR: u8 = 11;
-    pub(in crate::sftp) const READDIR: u8 = 12;
-    pub(in crate::sftp) const REMOVE: u8 = 13;
-    pub(in crate::sftp) const MKDIR: u8 = 14;
-    pub(in crate::sftp) const RMDIR: u8 = 15;
-    pub(in crate::sftp) const REALPATH: u8 = 16;
-    pub(in crate::sftp) const STAT: u8 = 17;
-    pub(in crate::sftp) const RENAME: u8 = 18;
-    pub(in crate::sftp) const READLINK: u8 = 19;
-    pub(in crate::sftp) const SYMLINK: u8 = 20;
-    pub(in crate::sftp) const STATUS: u8 = 101;
-    pub(in crate::sftp) const HANDLE: u8 = 102;
-    pub(in crate::sftp) const DATA: u8 = 103;
-    pub(in crate::sftp) const NAME: u8 = 104;
-    pub(in crate::sftp) const ATTRS: u8 = 105;
-    pub(in crate::sftp) const EXTENDED: u8 = 200;
-    pub(in crate::sftp) const EXTENDED_REPLY: u8 = 201;
+pub(crate) mod kind {
+    pub(crate) const INIT: u8 = 1;
+    pub(crate) const VERSION: u8 = 2;
+    pub(crate) const OPEN: u8 = 3;
+    pub(crate) const CLOSE: u8 = 4;
+    pub(crate) const READ: u8 = 5;
+    pub(crate) const WRITE: u8 = 6;
+    pub(crate) const LSTAT: u8 = 7;
+    pub(crate) const FSTAT: u8 = 8;
+    pub(crate) const SETSTAT: u8 = 9;
+    pub(crate) const FSETSTAT: u8 = 10;
+    pub(crate) const OPENDIR: u8 = 11;
+    pub(crate) const READDIR: u8 = 12;
+    pub(crate) const REMOVE: u8 = 13;
+    pub(crate) const MKDIR: u8 = 14;
+    pub(crate) const RMDIR: u8 = 15;
+    pub(crate) const REALPATH: u8 = 16;
+    pub(crate) const STAT: u8 = 17;
+    pub(crate) const RENAME: u8 = 18;
+    pub(crate) const READLINK: u8 = 19;
+    pub(crate) const SYMLINK: u8 = 20;
+    pub(crate) const STATUS: u8 = 101;
+    pub(crate) const HANDLE: u8 = 102;
+    pub(crate) const DATA: u8 = 103;
+    pub(crate) const NAME: u8 = 104;
+    pub(crate) const ATTRS: u8 = 105;
+    pub(crate) const EXTENDED: u8 = 200;
+    pub(crate) const EXTENDED_REPLY: u8 = 201;
 }
 
 /// Status codes of the draft.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
-pub(super) enum Code {
+pub(crate) enum Code {
     Ok = 0,
     Eof = 1,
     NoSuchFile = 2,
@@ -47,38 +47,38 @@ pub(super) enum Code {
 
 /// The packet is not one: too short, or a length in it is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Malformed;
+pub(crate) struct Malformed;
 
 /// Fields of a packet, one after the other.
-pub(super) struct Fields<'a>(pub(super) &'a [u8]);
+pub(crate) struct Fields<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Fields<'a> {
-    pub(super) fn u8(&mut self) -> Result<u8, Malformed> {
+    pub(crate) fn u8(&mut self) -> Result<u8, Malformed> {
         let (first, rest) = self.0.split_first().ok_or(Malformed)?;
         self.0 = rest;
         Ok(*first)
     }
 
-    pub(super) fn u32(&mut self) -> Result<u32, Malformed> {
+    pub(crate) fn u32(&mut self) -> Result<u32, Malformed> {
         let (bytes, rest) = self.0.split_first_chunk().ok_or(Malformed)?;
         self.0 = rest;
         Ok(u32::from_be_bytes(*bytes))
     }
 
-    pub(super) fn u64(&mut self) -> Result<u64, Malformed> {
+    pub(crate) fn u64(&mut self) -> Result<u64, Malformed> {
         let (bytes, rest) = self.0.split_first_chunk().ok_or(Malformed)?;
         self.0 = rest;
         Ok(u64::from_be_bytes(*bytes))
     }
 
-    pub(super) fn bytes(&mut self) -> Result<&'a [u8], Malformed> {
+    pub(crate) fn bytes(&mut self) -> Result<&'a [u8], Malformed> {
         let length = self.u32()? as usize;
         let (bytes, rest) = self.0.split_at_checked(length).ok_or(Malformed)?;
         self.0 = rest;
         Ok(bytes)
     }
 
-    pub(super) fn attributes(&mut self) -> Result<Attributes, Malformed> {
+    pub(crate) fn attributes(&mut self) -> Result<Attributes, Malformed> {
         let flags = self.u32()?;
         let size = (flags & 1 != 0).then(|| self.u64()).transpose()?;
         let owner = if flags & 2 != 0 {
@@ -86,10 +86,7 @@ impl<'a> Fields<'a> {
         } else {
             None
         };
-        if flags & 4 != 0 {
-            // Permissions: taken, and not used.
-            self.u32()?;
-        }
+        let permissions = (flags & 4 != 0).then(|| self.u32()).transpose()?;
         let times = if flags & 8 != 0 {
             Some((self.u32()?, self.u32()?))
         } else {
@@ -101,23 +98,30 @@ impl<'a> Fields<'a> {
                 self.bytes()?;
             }
         }
-        Ok(Attributes { size, owner, times })
+        Ok(Attributes {
+            size,
+            owner,
+            permissions,
+            times,
+        })
     }
 }
 
-/// Attributes that a client sets.
+/// Attributes of a file: those a client sets, or those a server tells.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Attributes {
-    pub(super) size: Option<u64>,
+pub(crate) struct Attributes {
+    pub(crate) size: Option<u64>,
     /// User and group.
-    pub(super) owner: Option<(u32, u32)>,
+    pub(crate) owner: Option<(u32, u32)>,
+    /// Mode of stat(2), with the type of the file where a server tells it.
+    pub(crate) permissions: Option<u32>,
     /// Access and modification, Unix seconds.
-    pub(super) times: Option<(u32, u32)>,
+    pub(crate) times: Option<(u32, u32)>,
 }
 
 /// Packets on their way out.
 #[derive(Default)]
-pub(super) struct Packets {
+pub(crate) struct Packets {
     /// Longer than what is written: the rest is room that need not be cleared again.
     bytes: Vec<u8>,
     len: usize,
@@ -126,22 +130,22 @@ pub(super) struct Packets {
 
 impl Packets {
     /// What is to be sent.
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes[..self.len]
     }
 
     /// Bytes waiting.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.len
     }
 
     /// Forgets what was sent.
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.len = 0;
     }
 
     /// Begins a packet; every one ends with [`Packets::end`].
-    pub(super) fn begin(&mut self, kind: u8) -> &mut Self {
+    pub(crate) fn begin(&mut self, kind: u8) -> &mut Self {
         self.begin = self.len;
         self.put(&[0; 4]);
         self.put(&[kind]);
@@ -149,43 +153,43 @@ impl Packets {
     }
 
     /// Takes back the packet that was begun.
-    pub(super) fn undo(&mut self) {
+    pub(crate) fn undo(&mut self) {
         self.len = self.begin;
     }
 
-    pub(super) fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         let length = (self.len - self.begin - 4) as u32;
         self.fill(self.begin, length);
     }
 
-    pub(super) fn u32(&mut self, value: u32) -> &mut Self {
+    pub(crate) fn u32(&mut self, value: u32) -> &mut Self {
         self.put(&value.to_be_bytes());
         self
     }
 
-    pub(super) fn u64(&mut self, value: u64) -> &mut Self {
+    pub(crate) fn u64(&mut self, value: u64) -> &mut Self {
         self.put(&value.to_be_bytes());
         self
     }
 
-    pub(super) fn text(&mut self, value: &[u8]) -> &mut Self {
+    pub(crate) fn text(&mut self, value: &[u8]) -> &mut Self {
         self.u32(value.len() as u32);
         self.put(value);
         self
     }
 
     /// Where a number goes that is known later.
-    pub(super) fn hole(&mut self) -> usize {
+    pub(crate) fn hole(&mut self) -> usize {
         self.u32(0);
         self.len - 4
     }
 
-    pub(super) fn fill(&mut self, hole: usize, value: u32) {
+    pub(crate) fn fill(&mut self, hole: usize, value: u32) {
         self.bytes[hole..hole + 4].copy_from_slice(&value.to_be_bytes());
     }
 
     /// Room for `length` bytes behind what is written, for what is read from a file.
-    pub(super) fn room(&mut self, length: usize) -> &mut [u8] {
+    pub(crate) fn room(&mut self, length: usize) -> &mut [u8] {
         let end = self.len + length;
         if self.bytes.len() < end {
             self.bytes.resize(end, 0);
@@ -194,7 +198,7 @@ impl Packets {
     }
 
     /// That many bytes of the room were filled.
-    pub(super) fn filled(&mut self, length: usize) {
+    pub(crate) fn filled(&mut self, length: usize) {
         self.len += length;
     }
 

@@ -13,6 +13,7 @@ mod judging;
 mod notices;
 mod operators;
 mod payloads;
+mod pulled;
 mod record;
 mod schema;
 mod sftp_users;
@@ -32,6 +33,7 @@ pub use jobs::{Claim, Retry, StageOutput};
 pub use notices::News;
 pub use operators::Operator;
 pub use payloads::Payload;
+pub use pulled::Pulled;
 pub use versions::{KeptVersion, Revision};
 
 /// What the caller can do about it is in the variant.

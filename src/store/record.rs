@@ -69,6 +69,8 @@ records! {
     crate::domain::DroppedFile = "dropped file",
     crate::domain::egress::Egress = "request to a language model",
     crate::domain::egress::Pending = "call that waits for a language model",
+    crate::domain::PulledFile = "pulled file",
+    crate::domain::PullRun = "pull run",
     super::operators::OperatorRecord = "operator",
     super::versions::KeptVersion = "version",
 }

@@ -154,6 +154,9 @@ pub(super) fn prepare(
     txn.open_table(super::dropped::DROPPED)?;
     txn.open_table(super::judging::JUDGING)?;
     txn.open_table(super::judging::EGRESS)?;
+    txn.open_table(super::pulled::PULLED)?;
+    txn.open_table(super::pulled::RUNS)?;
+    txn.open_table(super::pulled::HOST_KEYS)?;
     txn.open_table(QUEUE)?;
     txn.open_table(SCORECARDS)?;
     txn.open_table(VERSIONS)?;

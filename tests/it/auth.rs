@@ -314,6 +314,8 @@ async fn refusals_have_one_form() {
                 .await;
             let code = if path.starts_with("/sftp/users/") {
                 "no_such_sftp_user"
+            } else if path.starts_with("/pull/sources/") {
+                "no_such_source"
             } else {
                 "not_found"
             };

@@ -83,6 +83,16 @@ impl Process {
 
     /// The same with further sections of the configuration.
     pub(crate) fn start_with(data_dir: &Path, model: &Path, sections: &str) -> Self {
+        Self::start_in(data_dir, model, sections, &[])
+    }
+
+    /// The same with further variables of the environment.
+    pub(crate) fn start_in(
+        data_dir: &Path,
+        model: &Path,
+        sections: &str,
+        variables: &[(&str, &str)],
+    ) -> Self {
         let config = data_dir.with_extension("toml");
         let sftp = without_sftp(sections);
         let text = format!("[speech]\nworkers = 1\nthreads = 1\n{sftp}{sections}");
@@ -97,6 +107,7 @@ impl Process {
             .env("CALL_ANALYTICS_CONFIG", &config)
             .env("CALL_ANALYTICS_LISTEN", "127.0.0.1:0")
             .env("CALL_ANALYTICS_MODEL", model)
+            .envs(variables.iter().copied())
             .arg("serve")
             .stdout(Stdio::piped())
             .stderr(stderr)
@@ -135,6 +146,11 @@ impl Process {
     /// Its administrator.
     pub(crate) async fn admin(&self, password: &str) -> Client {
         Client::login(&self.base, "admin", password).await
+    }
+
+    /// Its number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// What it logged.

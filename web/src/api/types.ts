@@ -38,6 +38,10 @@ export type TriedNames = Wire<Schemas['TriedNamesView']>;
 export type Mango = Wire<Schemas['MangoView']>;
 export type Calltouch = Wire<Schemas['CalltouchView']>;
 export type Lane = Calltouch['lanes'][number];
+export type PullSources = Wire<Schemas['PullSourceList']>;
+export type PullSource = PullSources['items'][number];
+export type PullRuns = Wire<Schemas['PullRunsPage']>;
+export type PullRun = PullRuns['items'][number];
 export type Payloads = Wire<Schemas['PayloadsView']>;
 export type Details = CallDetail['details'];
 

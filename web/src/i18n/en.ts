@@ -2,6 +2,7 @@
 import { enAnalysis } from './en-analysis';
 import { enEditing } from './en-editing';
 import { enOutside } from './en-outside';
+import { enPull } from './en-pull';
 import { pluralEn as plural } from './plural';
 import type { Dictionary } from './ru';
 
@@ -313,9 +314,14 @@ export const en: Dictionary = {
     model_not_installed: 'This model is not on the server. The administrator brings it: “call-analytics model pull NAME”.',
     model_english_only: 'This model knows English only.',
     model_damaged: 'The file of this model is damaged. For the administrator: “call-analytics model pull NAME”.',
+    no_such_source: 'There is no such source.',
+    pull_running: 'It runs already.',
+    pull_idle: 'It does not run now.',
+    no_host_key: 'No host key is kept for this server.',
     io: 'The recording cannot be read from the server’s disk. Tell the administrator.',
   },
   ...enAnalysis,
   ...enEditing,
   ...enOutside,
+  ...enPull,
 };

@@ -3,6 +3,7 @@ import { pluralRu as plural } from './plural';
 import { ruAnalysis } from './ru-analysis';
 import { ruEditing } from './ru-editing';
 import { ruOutside } from './ru-outside';
+import { ruPull } from './ru-pull';
 
 export const ru = {
   appName: 'Аналитика звонков',
@@ -312,11 +313,16 @@ export const ru = {
     model_not_installed: 'Этой модели нет на сервере. Её ставит администратор: «call-analytics model pull ИМЯ».',
     model_english_only: 'Эта модель знает только английский.',
     model_damaged: 'Файл этой модели повреждён. Администратору: «call-analytics model pull ИМЯ».',
+    no_such_source: 'Такого источника нет.',
+    pull_running: 'Забор уже идёт.',
+    pull_idle: 'Забор сейчас не идёт.',
+    no_host_key: 'Ключ этого сервера не запомнен.',
     io: 'Запись не читается с диска сервера. Сообщите администратору.',
   },
   ...ruAnalysis,
   ...ruEditing,
   ...ruOutside,
+  ...ruPull,
 };
 
 /** The shape every language must have. */

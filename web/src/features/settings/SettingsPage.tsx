@@ -12,6 +12,7 @@ import { EmployeesSection } from './Employees';
 import { NamesSection } from './Names';
 import { CalltouchSection, MangoSection } from './Outside';
 import { Facts, Section } from './parts';
+import { PullSection } from './Pull';
 
 export function SettingsPage({ user }: { user: User }) {
   const { t } = useI18n();
@@ -28,6 +29,7 @@ export function SettingsPage({ user }: { user: User }) {
       <NamesSection />
       <MangoSection />
       <CalltouchSection />
+      <PullSection />
       <Server />
     </div>
   );
