@@ -9,6 +9,7 @@ mod employees;
 mod errands;
 mod jobs;
 mod joins;
+mod listing;
 mod notices;
 mod operators;
 mod payloads;
@@ -28,6 +29,7 @@ pub use calls::Entry;
 pub use employees::Imported;
 pub use errands::{Next, Product, Stopped, Waiting};
 pub use jobs::{Claim, Retry, StageOutput};
+pub use listing::{DroppedFilter, DroppedKey, DroppedName, DroppedPage, DroppedRow, DroppedSort};
 pub use notices::News;
 pub use operators::Operator;
 pub use payloads::Payload;
@@ -154,6 +156,7 @@ pub struct Store {
     /// Held while bytes get or lose their final name together with their record,
     /// so that deleting a call cannot take away what arrives at the same moment.
     files: std::sync::Mutex<()>,
+    listing: listing::Listing,
 }
 
 impl Store {
@@ -171,6 +174,7 @@ impl Store {
             db,
             blobs,
             files: std::sync::Mutex::default(),
+            listing: listing::Listing::default(),
         })
     }
 
@@ -225,8 +229,8 @@ impl Store {
         Ok(self.db.begin_read()?)
     }
 
-    fn write(&self) -> Result<redb::WriteTransaction, StoreError> {
-        Ok(self.db.begin_write()?)
+    fn write(&self) -> Result<listing::Txn<'_>, StoreError> {
+        Ok(listing::Txn::new(self.db.begin_write()?, self))
     }
 }
 

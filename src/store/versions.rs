@@ -113,7 +113,7 @@ impl Store {
         put(&txn, schema::TRANSCRIPTS, key, &new)?;
         call.separation = Some(new.separation);
         mark_stale(&mut call);
-        put(&txn, schema::CALLS, key, &call)?;
+        txn.put_call(&call)?;
         txn.commit()?;
         Ok(Some(new.version.number))
     }
@@ -137,7 +137,7 @@ impl Store {
         }
         call.score = Some(score.summary());
         put(&txn, schema::SCORES, key, score)?;
-        put(&txn, schema::CALLS, key, &call)?;
+        txn.put_call(&call)?;
         txn.commit()?;
         Ok(true)
     }
