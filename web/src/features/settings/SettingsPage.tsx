@@ -12,6 +12,7 @@ import { EmployeesSection } from './Employees';
 import { NamesSection } from './Names';
 import { CalltouchSection, MangoSection } from './Outside';
 import { Facts, Section } from './parts';
+import { SftpUsersSection } from './SftpUsers';
 
 export function SettingsPage({ user }: { user: User }) {
   const { t } = useI18n();
@@ -24,6 +25,7 @@ export function SettingsPage({ user }: { user: User }) {
       <Account user={user} />
       <Appearance />
       <PasswordForm />
+      <SftpUsersSection />
       <EmployeesSection />
       <NamesSection />
       <MangoSection />
