@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::accounts::{self, AccountError};
 use crate::api;
 use crate::api::sessions::Tokens;
+use crate::api::sftp_stream::Downloads;
 use crate::config::Config;
 use crate::control;
 use crate::domain::scorecard_toml::{self, DEFAULT_SCORECARD};
@@ -70,6 +71,8 @@ pub struct Parts {
     pub sftp: Option<sftp::Server>,
     /// Takes in what is dropped there.
     pub drop_box: Option<DropBox>,
+    /// Archives of dropped files that are downloaded.
+    pub downloads: Downloads,
     /// Signs tokens.
     pub tokens: Tokens,
     /// Cancelled when the server stops: long connections end.
@@ -243,6 +246,7 @@ impl App {
             intake,
             outside,
             pulls,
+            downloads: Downloads::default(),
             tokens: Tokens::new(&key),
             stopping: CancellationToken::new(),
             started: Instant::now(),

@@ -5,9 +5,9 @@ use std::cmp::Ordering;
 use jiff::Timestamp;
 
 use crate::domain::call::CriterionSummary;
-use crate::domain::phone::{self, Number};
 use crate::domain::score::one_decimal;
-use crate::domain::{Call, CallId, JobState, Source, Status};
+use crate::domain::terms::Terms;
+use crate::domain::{CallId, JobState, Source, Status};
 use crate::search::{Search, SearchError, without_yo};
 use crate::store::{Entry, Store, StoreError};
 
@@ -124,13 +124,20 @@ pub fn list(
         Some(query) => search.find(query)?,
         None => None,
     };
-    let operator = filter.operator.as_ref().map(|name| name.to_lowercase());
+    let terms = Terms::default()
+        .operator(filter.operator.as_deref())
+        .caller(filter.caller.as_deref())
+        .called(filter.called.as_deref())
+        .operator_phone(filter.operator_phone.as_deref())
+        .order(filter.order_id.as_deref())
+        .tag(filter.tag.as_deref())
+        .sources(&filter.sources);
     let mut entries = Vec::new();
     store.each_entry(|entry| {
         let wanted = found
             .as_ref()
             .is_none_or(|ids| ids.contains(entry.call.id.as_str()) || named(filter, &entry))
-            && matches(filter, operator.as_deref(), &entry);
+            && matches(filter, &terms, &entry);
         if wanted {
             entries.push(entry);
         }
@@ -182,7 +189,7 @@ fn overall(entry: &Entry) -> Option<f64> {
     entry.call.score.as_ref()?.overall_percent
 }
 
-fn matches(filter: &Filter, operator: Option<&str>, entry: &Entry) -> bool {
+fn matches(filter: &Filter, terms: &Terms, entry: &Entry) -> bool {
     let call = &entry.call;
     let time = time_of(entry);
     let within = |value: Option<f64>, min: Option<f64>, max: Option<f64>| {
@@ -192,11 +199,7 @@ fn matches(filter: &Filter, operator: Option<&str>, entry: &Entry) -> bool {
             })
     };
     let duration = call.duration_ms.map(|ms| ms as f64);
-    operator.is_none_or(|wanted| {
-        call.operator
-            .as_ref()
-            .is_some_and(|name| name.to_lowercase() == wanted)
-    }) && filter.from.is_none_or(|from| time >= from)
+    filter.from.is_none_or(|from| time >= from)
         && filter.to.is_none_or(|to| time < to)
         && within(overall(entry), filter.score_min, filter.score_max)
         && within(
@@ -204,46 +207,17 @@ fn matches(filter: &Filter, operator: Option<&str>, entry: &Entry) -> bool {
             filter.duration_min_ms.map(|ms| ms as f64),
             filter.duration_max_ms.map(|ms| ms as f64),
         )
-        && told(filter, call)
+        && terms.pass(call)
+        && filter.external_id.as_ref().is_none_or(|wanted| {
+            call.details
+                .external_ids
+                .iter()
+                .any(|known| known.id == *wanted)
+        })
         && (filter.statuses.is_empty()
             || filter
                 .statuses
                 .contains(&Status::of(entry.job.state, entry.job.stage)))
-}
-
-/// Whether what is told of the call is as wanted.
-fn told(filter: &Filter, call: &Call) -> bool {
-    let details = &call.details;
-    let end = |wanted: &Option<String>, ends: &[&Option<Number>]| {
-        wanted.as_ref().is_none_or(|wanted| {
-            ends.iter()
-                .filter_map(|end| end.as_ref())
-                .any(|end| phone::contains(end, wanted))
-        })
-    };
-    let one_of = |wanted: &Option<String>, known: &[String]| {
-        wanted.as_ref().is_none_or(|wanted| {
-            let wanted = wanted.to_lowercase();
-            known.iter().any(|known| known.to_lowercase() == wanted)
-        })
-    };
-    let extension = details.extension.as_ref();
-    let by_extension =
-        filter.operator_phone.is_some() && filter.operator_phone.as_ref() == extension;
-    end(&filter.caller, &[&details.caller])
-        && end(&filter.called, &[&details.called, &details.line])
-        && (by_extension
-            || end(
-                &filter.operator_phone,
-                &[&details.operator_phone, &details.redirect],
-            ))
-        && one_of(&filter.order_id, &details.order_ids)
-        && one_of(&filter.tag, &details.tags)
-        && (filter.sources.is_empty() || filter.sources.contains(&call.source))
-        && filter
-            .external_id
-            .as_ref()
-            .is_none_or(|wanted| details.external_ids.iter().any(|known| known.id == *wanted))
 }
 
 fn order(sort: &Sort, a: &Entry, b: &Entry) -> Ordering {

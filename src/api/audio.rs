@@ -1,9 +1,11 @@
 //! The recording itself and its waveform.
 
+use std::fs::File;
+use std::io::ErrorKind;
 use std::sync::Arc;
 
-use poem::error::StaticFileError;
-use poem::web::{Data, StaticFileRequest, StaticFileResponse};
+use poem::Request;
+use poem::web::{Data, StaticFileResponse};
 use poem_openapi::param::Path;
 use poem_openapi::payload::Json;
 use poem_openapi::{Object, OpenApi};
@@ -11,6 +13,7 @@ use poem_openapi::{Object, OpenApi};
 use super::auth::SignedIn;
 use super::calls::{entry, parse};
 use super::error::ApiError;
+use super::ranged::ranged;
 use crate::app::Parts;
 use crate::store::StoreError;
 
@@ -37,29 +40,25 @@ impl AudioApi {
         Data(parts): Data<&Arc<Parts>>,
         _who: SignedIn,
         id: Path<String>,
-        file: StaticFileRequest,
+        request: &Request,
     ) -> poem::Result<StaticFileResponse> {
         let call = entry(parts, parse(&id.0)?).await?.call;
-        let parts = Arc::clone(parts);
-        let response = parts
+        let (file, recording) = parts
             .store
             .run(move |store| {
                 let recording = store.recording(&call.sha256)?.ok_or(StoreError::NotFound)?;
-                let path = store.blobs().path(&call.sha256);
-                Ok(file
-                    .create_response(path, false, false)
-                    .map(|response| response.with_content_type(recording.content_type)))
+                Ok((File::open(store.blobs().path(&call.sha256)), recording))
             })
             .await
             .map_err(ApiError::from)?;
-        match response {
-            Ok(response) => Ok(response),
-            Err(StaticFileError::NotFound) => Err(ApiError::missing(
+        match file {
+            Ok(file) => ranged(request, file, &recording.content_type),
+            Err(error) if error.kind() == ErrorKind::NotFound => Err(ApiError::missing(
                 "recording_lost",
                 "The file of this recording is gone from the disk of the server.",
             )
             .into()),
-            Err(error) => Err(error.into()),
+            Err(error) => Err(ApiError::internal(&error).into()),
         }
     }
 

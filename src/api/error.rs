@@ -7,6 +7,7 @@ use poem_openapi::payload::Json;
 use poem_openapi::{ApiResponse, Object};
 
 use crate::intake::IntakeError;
+use crate::intake::drop::DropError;
 use crate::pipeline::media::MediaError;
 use crate::report::ReportError;
 use crate::sftp::users::SenderError;
@@ -148,6 +149,29 @@ impl From<SenderError> for ApiError {
             SenderError::UnknownKey { .. } => Self::missing("no_such_sftp_key", error.to_string()),
             SenderError::Password(error) => Self::internal(&error),
             SenderError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<DropError> for ApiError {
+    fn from(error: DropError) -> Self {
+        match error {
+            DropError::Missing => ApiError::missing("no_such_file", "There is no such file."),
+            DropError::Incomplete => ApiError::conflict(
+                "not_complete",
+                "The file is not complete: the sender has to finish it first.",
+            ),
+            DropError::BeingWritten => ApiError::conflict(
+                "being_written",
+                "The file is being written: wait until the sender is done with it.",
+            ),
+            DropError::Full(_) => ApiError::conflict("too_many_waiting", error.to_string()),
+            DropError::Io(error) => StoreError::Io {
+                path: "a dropped file".into(),
+                source: error,
+            }
+            .into(),
+            DropError::Store(error) => error.into(),
         }
     }
 }

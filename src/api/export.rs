@@ -1,8 +1,8 @@
 //! Transcripts as files to be downloaded.
 
-use std::fmt::Write;
 use std::sync::Arc;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use poem::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use poem::web::Data;
 use poem_openapi::param::{Path, Query};
@@ -17,6 +17,13 @@ use crate::export::{self, Format, Names};
 use crate::store::StoreError;
 
 pub(super) struct ExportApi;
+
+/// What stands for itself in an address and in a header.
+pub(super) const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 /// The form of the file.
 #[derive(Clone, Copy, Enum)]
@@ -94,14 +101,19 @@ impl ExportApi {
     }
 }
 
-/// `Content-Disposition` of a file named as the recording, with another ending:
-/// a name of ASCII for old programs, and the real one (RFC 6266, RFC 8187).
+/// `Content-Disposition` of a file named as the recording, with another ending.
 fn attachment(recording: &str, extension: &str) -> String {
     let stem = match recording.rsplit_once('.') {
         Some((stem, _)) if !stem.is_empty() => stem,
         _ => recording,
     };
-    let plain: String = stem
+    disposition("attachment", &format!("{stem}.{extension}"))
+}
+
+/// `Content-Disposition` of a file: a name of ASCII for old programs, and the
+/// real one (RFC 6266, RFC 8187). `kind` is `attachment` or `inline`.
+pub(super) fn disposition(kind: &str, name: &str) -> String {
+    let plain: String = name
         .chars()
         .map(|c| match c {
             '"' | '\\' | '%' => '_',
@@ -109,16 +121,8 @@ fn attachment(recording: &str, extension: &str) -> String {
             _ => '_',
         })
         .collect();
-    let mut encoded = String::new();
-    for byte in stem.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            // Writing to a string cannot fail.
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-    }
-    format!("attachment; filename=\"{plain}.{extension}\"; filename*=UTF-8''{encoded}.{extension}")
+    let encoded = utf8_percent_encode(name, UNRESERVED);
+    format!("{kind}; filename=\"{plain}\"; filename*=UTF-8''{encoded}")
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@ use poem::web::Data;
 use poem::web::websocket::{BoxWebSocketUpgraded, Message, WebSocket, WebSocketStream};
 use poem_openapi::OpenApi;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::auth::SignedIn;
 use super::error::ApiError;
@@ -20,12 +22,15 @@ use poem_openapi::types::ToJSON;
 /// A ping this often keeps proxies from closing a silent connection.
 const PING: Duration = Duration::from_secs(25);
 
+/// That dropped files changed is told at most this often.
+const FILES: Duration = Duration::from_secs(1);
+
 pub(super) struct LiveApi;
 
 #[OpenApi]
 impl LiveApi {
     /// A WebSocket of JSON text frames: `{"type":"call",id,status,stage,progress}`,
-    /// `{"type":"deleted",id}`, and `{"type":"resync"}` when frames were lost and lists must be fetched anew.
+    /// `{"type":"deleted",id}`, `{"type":"files"}` when the list of dropped files changed, and `{"type":"resync"}` when frames were lost and lists must be fetched anew.
     #[oai(path = "/ws", method = "get", operation_id = "live")]
     async fn live(
         &self,
@@ -41,11 +46,12 @@ impl LiveApi {
             ));
         }
         let events = parts.events.clone();
+        let files = parts.store.watch_dropped();
         let stopping = parts.stopping.clone();
         Ok(socket.on_upgrade(Box::new(move |stream| {
             Box::pin(async move {
                 tokio::select! {
-                    () = serve(stream, events) => {}
+                    () = serve(stream, events, files) => {}
                     () = stopping.cancelled() => {}
                 }
             })
@@ -67,16 +73,28 @@ fn same_origin(request: &Request) -> bool {
         .is_some_and(|(_, origin_host)| origin_host.eq_ignore_ascii_case(host))
 }
 
-async fn serve(stream: WebSocketStream, events: Events) {
+async fn serve(stream: WebSocketStream, events: Events, mut files: watch::Receiver<()>) {
     let (mut sink, mut source) = stream.split();
     let mut watch = events.watch();
     let mut ping = tokio::time::interval(PING);
+    let mut quiet_until = Instant::now();
     loop {
+        let files_change = async {
+            tokio::time::sleep_until(quiet_until).await;
+            files.changed().await
+        };
         let message = tokio::select! {
             event = watch.recv() => match event {
                 Ok(event) => Message::text(frame(&event)),
                 Err(RecvError::Lagged(_)) => Message::text("{\"type\":\"resync\"}"),
                 Err(RecvError::Closed) => return,
+            },
+            changed = files_change => match changed {
+                Ok(()) => {
+                    quiet_until = Instant::now() + FILES;
+                    Message::text("{\"type\":\"files\"}")
+                }
+                Err(_) => return,
             },
             _ = ping.tick() => Message::ping([]),
             incoming = source.next() => match incoming {

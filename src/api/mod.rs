@@ -2,6 +2,7 @@
 //! requests into calls of the modules below and their results into wire types;
 //! they hold no domain logic and no queries.
 
+mod archive;
 mod audio;
 mod auth;
 mod calls;
@@ -10,6 +11,7 @@ mod detail;
 mod employees;
 mod error;
 mod export;
+mod filters;
 mod health;
 mod hooks;
 mod live;
@@ -19,10 +21,13 @@ mod models;
 mod operators;
 mod outside;
 mod pull;
+mod ranged;
 mod results;
 pub mod sessions;
 mod sftp;
 mod sftp_files;
+mod sftp_names;
+pub mod sftp_stream;
 mod transcript;
 mod ui;
 mod upload;
@@ -65,6 +70,7 @@ type Api = (
         pull::PullApi,
         sftp::SftpApi,
         sftp_files::SftpFilesApi,
+        sftp_stream::SftpStreamApi,
         llm::LlmApi,
         live::LiveApi,
         health::HealthApi,
@@ -92,6 +98,7 @@ fn service() -> OpenApiService<Api, ()> {
                 pull::PullApi,
                 sftp::SftpApi,
                 sftp_files::SftpFilesApi,
+                sftp_stream::SftpStreamApi,
                 llm::LlmApi,
                 live::LiveApi,
                 health::HealthApi,
@@ -182,11 +189,11 @@ pub fn routes(parts: Arc<Parts>) -> impl Endpoint<Output = Response> {
 
 /// Recordings are compressed already, and a compressed answer has no byte ranges.
 fn keep_sound_as_it_is(mut request: Request) -> Request {
-    let sound = request
-        .uri()
-        .path()
-        .strip_prefix(BASE)
-        .is_some_and(|path| path.starts_with("/audio/"));
+    let sound = request.uri().path().strip_prefix(BASE).is_some_and(|path| {
+        path.starts_with("/audio/")
+            || path.starts_with("/sftp/download")
+            || path.starts_with("/sftp/files/")
+    });
     if sound {
         request.headers_mut().remove(ACCEPT_ENCODING);
     }

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use jiff::civil::Date;
-use jiff::{Span as Length, Timestamp, tz::TimeZone};
 use poem::web::Data;
 use poem_openapi::param::Query;
 use poem_openapi::payload::Json;
@@ -11,9 +9,10 @@ use poem_openapi::{Object, OpenApi};
 
 use super::auth::SignedIn;
 use super::error::ApiError;
+use super::filters::{bad_filter, milliseconds, page_of, sources, text, time};
 use super::views::{CallView, CriterionView};
 use crate::app::Parts;
-use crate::domain::{Source, Status};
+use crate::domain::Status;
 use crate::report::{self, Filter, Sort, SortKey};
 
 pub(super) struct ResultsApi;
@@ -86,31 +85,16 @@ impl ResultsApi {
         /// 1–200, 25 when left out.
         page_size: Query<Option<u32>>,
     ) -> Result<Json<ResultsPage>, ApiError> {
-        let milliseconds = |name: &str, value: Option<f64>| match value {
-            Some(seconds) if !(0.0..=1e9).contains(&seconds) => Err(bad_filter(format!(
-                "{name} is a number of seconds from 0 on."
-            ))),
-            seconds => Ok(seconds.map(|seconds| (seconds * 1000.0) as u64)),
-        };
         let percent = |name: &str, value: Option<f64>| match value {
             Some(percent) if !(0.0..=100.0).contains(&percent) => {
                 Err(bad_filter(format!("{name} is a percent from 0 to 100.")))
             }
             percent => Ok(percent),
         };
-        let text = |value: Option<String>| {
-            value
-                .map(|text| text.trim().to_owned())
-                .filter(|text| !text.is_empty())
-        };
         let filter = Filter {
             operator: text(operator.0),
-            from: text(date_from.0)
-                .map(|date| time("date_from", &date, false))
-                .transpose()?,
-            to: text(date_to.0)
-                .map(|date| time("date_to", &date, true))
-                .transpose()?,
+            from: time("date_from", date_from.0, false)?,
+            to: time("date_to", date_to.0, true)?,
             score_min: percent("score_min", score_min.0)?,
             score_max: percent("score_max", score_max.0)?,
             statuses: statuses(status.0.as_deref().unwrap_or_default())?,
@@ -126,12 +110,7 @@ impl ResultsApi {
             query: text(q.0),
         };
         let sort = parse_sort(text(sort.0).as_deref().unwrap_or("-created_at"))?;
-        let (page, page_size) = (page.0.unwrap_or(1), page_size.0.unwrap_or(25));
-        if page == 0 || !(1..=200).contains(&page_size) {
-            return Err(bad_filter(
-                "page counts from 1 and page_size is from 1 to 200.".to_owned(),
-            ));
-        }
+        let (page, page_size) = page_of(page.0, page_size.0)?;
         let search = Arc::clone(&parts.search);
         let found = parts
             .store
@@ -169,32 +148,6 @@ impl ResultsApi {
     }
 }
 
-fn bad_filter(message: String) -> ApiError {
-    ApiError::bad_request("bad_filter", message)
-}
-
-/// A moment, or the start (for `end`: the end) of a day in UTC.
-fn time(name: &str, text: &str, end: bool) -> Result<Timestamp, ApiError> {
-    if let Ok(time) = text.parse::<Timestamp>() {
-        // Inclusive: the list's upper bound is the first moment outside.
-        return Ok(if end {
-            time.checked_add(Length::new().microseconds(1))
-                .unwrap_or(time)
-        } else {
-            time
-        });
-    }
-    text.parse::<Date>()
-        .and_then(|date| if end { date.tomorrow() } else { Ok(date) })
-        .and_then(|date| date.to_zoned(TimeZone::UTC))
-        .map(|zoned| zoned.timestamp())
-        .map_err(|_| {
-            bad_filter(format!(
-                "{name} is a date such as 2026-01-31 or a time such as 2026-01-31T09:00:00Z."
-            ))
-        })
-}
-
 fn statuses(list: &str) -> Result<Vec<Status>, ApiError> {
     list.split(',')
         .map(str::trim)
@@ -209,19 +162,6 @@ fn statuses(list: &str) -> Result<Vec<Status>, ApiError> {
             _ => Err(bad_filter(format!(
                 "{name:?} is not a status; known: queued, processing, completed, failed, cancelled, no_speech."
             ))),
-        })
-        .collect()
-}
-
-fn sources(list: &str) -> Result<Vec<Source>, ApiError> {
-    list.split(',')
-        .map(str::trim)
-        .filter(|name| !name.is_empty())
-        .map(|name| {
-            name.parse().map_err(|()| {
-                let known = Source::ALL.map(Source::name).join(", ");
-                bad_filter(format!("{name:?} is not a source; known: {known}."))
-            })
         })
         .collect()
 }

@@ -21,13 +21,14 @@ pub mod score;
 pub mod scorecard;
 pub mod scorecard_toml;
 pub mod sftp_user;
+pub mod terms;
 pub mod transcript;
 pub mod translit;
 pub mod user;
 
 pub use call::{Call, CallId, Envelope, MediaInfo, MediaKind, Recording, Source};
 pub use details::CallDetails;
-pub use dropped::{DropState, DroppedFile};
+pub use dropped::{DropKind, DropState, DroppedFile};
 pub use job::{Job, JobError, JobEvent, JobState, Priority, Stage, Status};
 pub use metrics::Metrics;
 pub use pull::{PullError, PullOutcome, PullRun, PullTrigger, PulledFile};

@@ -81,19 +81,46 @@ pub fn extension(text: &str) -> Option<String> {
 }
 
 /// What a person types to find a number: digits anywhere in it, where a leading
-/// 8 or +7 of a whole Russian number is the 7 that is kept.
-pub fn contains(number: &Number, wanted: &str) -> bool {
-    let wanted = wanted.trim();
-    if let (Some(phone), Some(whole)) = (&number.phone, normalize(wanted)) {
-        return phone.contains(&whole) || wanted_digits(wanted).is_some_and(|d| phone.contains(&d));
-    }
-    match wanted_digits(wanted) {
-        Some(digits) => {
-            let known = number.phone.as_deref().unwrap_or(&number.text);
-            known.contains(&digits)
+/// 8 or +7 of a whole Russian number is the 7 that is kept. Made once, it looks
+/// at many numbers.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    lower: String,
+    whole: Option<String>,
+    digits: Option<String>,
+}
+
+impl Wanted {
+    /// Of what was typed.
+    pub fn new(typed: &str) -> Self {
+        let typed = typed.trim();
+        Self {
+            lower: typed.to_lowercase(),
+            whole: normalize(typed),
+            digits: wanted_digits(typed),
         }
-        None => number.text.to_lowercase().contains(&wanted.to_lowercase()),
     }
+
+    /// True when it is in a party: its `text` as it was sent and its `phone`
+    /// number, where it is one.
+    pub fn is_in(&self, text: &str, phone: Option<&str>) -> bool {
+        if let (Some(phone), Some(whole)) = (phone, &self.whole) {
+            return has(phone, whole) || self.digits.as_ref().is_some_and(|part| has(phone, part));
+        }
+        match &self.digits {
+            Some(digits) => has(phone.unwrap_or(text), digits),
+            None => text.to_lowercase().contains(&self.lower),
+        }
+    }
+}
+
+/// Whether a number has these digits in it. Numbers are so short that looking at
+/// each place costs less than making ready for a search.
+fn has(number: &str, digits: &str) -> bool {
+    number
+        .as_bytes()
+        .windows(digits.len().max(1))
+        .any(|part| part == digits.as_bytes())
 }
 
 fn wanted_digits(wanted: &str) -> Option<String> {
@@ -114,6 +141,10 @@ fn user_part(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn contains(number: &Number, wanted: &str) -> bool {
+        Wanted::new(wanted).is_in(&number.text, number.phone.as_deref())
+    }
 
     #[test]
     fn one_number_written_in_many_ways_is_one() {

@@ -8,8 +8,9 @@
 //! same call, because its content is the same.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
@@ -17,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+use super::drop_hand::Later;
 use super::{Accepted, Arrival, Intake, IntakeError};
 use crate::domain::{CallDetails, DropMode, DropState, DroppedFile, Priority, Source};
 use crate::pipeline::media::MediaError;
@@ -85,6 +87,12 @@ pub enum DropError {
     /// It is being written, or its transfer broke off.
     #[error("the file is not complete: the sender has to finish it")]
     Incomplete,
+    /// It is being written.
+    #[error("the file is being written: wait until the sender is done with it")]
+    BeingWritten,
+    /// Too many files were sent already.
+    #[error("{0} files wait to be sent already: wait until some of them are")]
+    Full(usize),
     /// It cannot be read or linked.
     #[error("the file cannot be read: {0}")]
     Io(#[source] io::Error),
@@ -96,9 +104,10 @@ pub enum DropError {
 /// Takes dropped files in.
 #[derive(Clone)]
 pub struct DropBox {
-    folders: Arc<Folders>,
-    intake: Arc<Intake>,
-    store: Arc<Store>,
+    pub(super) folders: Arc<Folders>,
+    pub(super) intake: Arc<Intake>,
+    pub(super) store: Arc<Store>,
+    pub(super) later: Arc<Later>,
 }
 
 impl DropBox {
@@ -108,6 +117,7 @@ impl DropBox {
             folders,
             intake,
             store,
+            later: Arc::default(),
         }
     }
 
@@ -127,28 +137,54 @@ impl DropBox {
             Err(error) => return Err(DropError::Io(error)),
         };
         let known = self.known(user, &found)?;
-        let again = now
-            && known
-                .as_ref()
-                .is_some_and(|known| known.state.call().is_none());
+        let again = now && known.as_ref().is_some_and(|known| !self.has_call(known));
         if let Some(known) = known.filter(|known| known.state.is_final() && !again) {
+            // A record of an earlier version, or of a file that had another name.
+            if known.told.is_none() {
+                self.keep(user, &found, known.state.clone(), known.duration_ms)?;
+            }
             return Ok(Some(known.state));
         }
+        let mut duration_ms = None;
         let open = self.folders.is_open(user, path).map_err(DropError::Io)?;
         let state = if open {
             DropState::Receiving
         } else if !found.complete {
             DropState::Incomplete
         } else if !now && self.waits(user)? {
-            DropState::Waiting
+            let waits = self.look_into(user, &found)?;
+            duration_ms = waits.1;
+            waits.0
         } else {
             self.accept(user, &found)?
         };
         if now && matches!(state, DropState::Receiving | DropState::Incomplete) {
             return Err(DropError::Incomplete);
         }
-        self.keep(user, &found, state.clone())?;
+        self.keep(user, &found, state.clone(), duration_ms)?;
         Ok(Some(state))
+    }
+
+    /// True when its call is there: it may have been deleted. Where that cannot be
+    /// told nothing is done again.
+    fn has_call(&self, known: &DroppedFile) -> bool {
+        let call = known.state.call();
+        call.is_some_and(|id| !matches!(self.store.entry(id), Ok(None)))
+    }
+
+    /// What a file that waits is, as far as its head tells; its length.
+    fn look_into(&self, user: &str, found: &Found) -> Result<(DropState, Option<u64>), DropError> {
+        if found.size_bytes > self.intake.max_bytes() {
+            let state = refused("file_too_large", &self.intake.too_large());
+            return Ok((state, None));
+        }
+        let read = self.folders.read(user, &found.path);
+        let file = read.map_err(DropError::Io)?;
+        let inspected = self.intake.inspect(file, &found.path.to_string_lossy());
+        Ok(match inspected {
+            Ok(inspected) => (DropState::Waiting, inspected.duration_ms),
+            Err(error) => (unusable(error)?, None),
+        })
     }
 
     /// What is known of this very file, not of another that had its name before.
@@ -194,9 +230,7 @@ impl DropBox {
                 Ok(DropState::Taken(id))
             }
             Ok(Accepted::Known(id)) => Ok(DropState::Known(id)),
-            Err(IntakeError::Media(MediaError::Io(error))) => Err(DropError::Io(error)),
-            Err(IntakeError::Media(MediaError::UnsupportedType)) => Ok(DropState::Other),
-            Err(IntakeError::Media(error)) => Ok(refused(error.code(), &error)),
+            Err(IntakeError::Media(error)) => unusable(error),
             Err(IntakeError::Store(error)) => Err(error.into()),
             Err(
                 error @ (IntakeError::TooLarge { .. }
@@ -206,9 +240,20 @@ impl DropBox {
         }
     }
 
-    fn keep(&self, user: &str, found: &Found, state: DropState) -> Result<(), StoreError> {
+    fn keep(
+        &self,
+        user: &str,
+        found: &Found,
+        state: DropState,
+        duration_ms: Option<u64>,
+    ) -> Result<(), StoreError> {
         let path = bytes(&found.path);
         let before = self.store.dropped(user, path)?;
+        let name = found.path.to_string_lossy();
+        let told = match before.as_ref().and_then(|before| before.told.clone()) {
+            Some(told) => told,
+            None => Box::new(self.intake.told_by_name(&name)?),
+        };
         // The same file once more, such as after its times were set, is no other.
         let state = match (&before, state) {
             (Some(before), DropState::Known(id))
@@ -220,10 +265,16 @@ impl DropBox {
         };
         let file = DroppedFile {
             user: user.to_owned(),
-            path: found.path.to_string_lossy().into_owned(),
+            path: name.into_owned(),
             size_bytes: found.size_bytes,
             modified_at: time(found),
             inode: found.inode,
+            told: Some(told),
+            duration_ms: duration_ms.or_else(|| {
+                let before = before.as_ref()?;
+                let same = before.inode == found.inode && before.size_bytes == found.size_bytes;
+                before.duration_ms.filter(|_| same)
+            }),
             arrived_at: match &before {
                 Some(before) if before.inode == found.inode => before.arrived_at,
                 _ => Timestamp::now(),
@@ -239,7 +290,7 @@ impl DropBox {
     /// Remembers that a file is being written, or that its transfer broke off.
     fn mark(&self, user: &str, path: &Path, state: DropState) -> Result<(), DropError> {
         match self.folders.find(user, path) {
-            Ok(found) => Ok(self.keep(user, &found, state)?),
+            Ok(found) => Ok(self.keep(user, &found, state, None)?),
             Err(_) => Ok(()),
         }
     }
@@ -252,7 +303,16 @@ fn refused(code: &str, why: &dyn std::fmt::Display) -> DropState {
     }
 }
 
-fn bytes(path: &Path) -> &[u8] {
+/// What becomes of a file that is no recording, or one that cannot be read.
+fn unusable(error: MediaError) -> Result<DropState, DropError> {
+    match error {
+        MediaError::Io(error) => Err(DropError::Io(error)),
+        MediaError::UnsupportedType => Ok(DropState::Other),
+        error => Ok(refused(error.code(), &error)),
+    }
+}
+
+pub(super) fn bytes(path: &Path) -> &[u8] {
     path.as_os_str().as_bytes()
 }
 
@@ -264,6 +324,7 @@ fn time(found: &Found) -> Timestamp {
 pub struct Receiving {
     stop: mpsc::Sender<News>,
     thread: JoinHandle<()>,
+    later: (Arc<Later>, JoinHandle<()>),
 }
 
 impl Receiving {
@@ -275,24 +336,36 @@ impl Receiving {
         told: Told,
         settle: Duration,
     ) -> io::Result<Self> {
+        let by_hand = drop_box.clone();
+        let later = Arc::clone(&drop_box.later);
+        let later_thread = std::thread::Builder::new()
+            .name("drop-by-hand".to_owned())
+            .spawn(move || by_hand.process_what_waits())?;
         let thread = std::thread::Builder::new()
             .name("drop".to_owned())
             .spawn(move || {
                 let mut due = Due::default();
                 walk(&drop_box, &mut due);
+                if let Err(error) = drop_box.store.ready_dropped() {
+                    tracing::error!(%error, "the list of dropped files cannot be made");
+                }
                 follow(&drop_box, &told.0, settle, due);
             })?;
         Ok(Self {
             stop: watcher.0,
             thread,
+            later: (later, later_thread),
         })
     }
 
     /// Ends it after the file it is at. Blocks.
     pub fn stop(self) {
         let _ = self.stop.send(News::Stop);
-        if self.thread.join().is_err() {
-            tracing::error!("the thread that takes dropped files in panicked");
+        self.later.0.stop();
+        for thread in [self.thread, self.later.1] {
+            if thread.join().is_err() {
+                tracing::error!("a thread that takes dropped files in panicked");
+            }
         }
     }
 }
@@ -320,13 +393,14 @@ fn walk(drop_box: &DropBox, due: &mut Due) {
         tracing::error!(%error, "the dropped files cannot be read");
         Vec::new()
     });
-    for (path, file) in known {
-        let there = (file.user, PathBuf::from(std::ffi::OsStr::from_bytes(&path)));
-        if !due.contains_key(&there)
-            && let Err(error) = drop_box.store.forget_dropped(&there.0, &path)
-        {
-            tracing::error!(%error, "a dropped file that is gone cannot be forgotten");
-        }
+    let gone: Vec<(String, Vec<u8>)> = known
+        .into_iter()
+        .map(|(user, path)| (user, PathBuf::from(OsString::from_vec(path))))
+        .filter(|there| !due.contains_key(there))
+        .map(|(user, path)| (user, path.into_os_string().into_vec()))
+        .collect();
+    if let Err(error) = drop_box.store.forget_all_dropped(&gone) {
+        tracing::error!(%error, "dropped files that are gone cannot be forgotten");
     }
 }
 

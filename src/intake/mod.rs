@@ -3,6 +3,7 @@
 
 pub mod calltouch;
 pub mod drop;
+mod drop_hand;
 mod errands;
 pub mod fetch;
 pub mod mango;
@@ -20,9 +21,10 @@ use jiff::Timestamp;
 use crate::config::valid_language;
 use crate::domain::call::Direction;
 use crate::domain::details::OperatorBy;
+use crate::domain::dropped::NameTold;
 use crate::domain::{Call, CallDetails, CallId, Job, Priority, RawEndings, Recording, Source};
 use crate::pipeline::Runner;
-use crate::pipeline::media::{self, Input, MediaError};
+use crate::pipeline::media::{self, Input, Inspected, MediaError};
 use crate::store::{Spool, Store, StoreError};
 use names::Names;
 
@@ -133,6 +135,21 @@ impl Intake {
         link: impl FnOnce(&std::path::Path) -> std::io::Result<()>,
     ) -> Result<Spool, StoreError> {
         self.store.blobs().adopt(link)
+    }
+
+    /// Reads the head of a file that may be taken in; `filename` counts for sound without a header.
+    pub fn inspect(&self, file: std::fs::File, filename: &str) -> Result<Inspected, MediaError> {
+        let input = Input::named(std::path::Path::new(""), filename, &self.raw);
+        media::inspect_file(file, &input)
+    }
+
+    /// What a name tells, as lists show it.
+    fn told_by_name(&self, filename: &str) -> Result<NameTold, StoreError> {
+        let directory = self.store.directory()?;
+        let facts = self.names.read(filename, &directory);
+        let operator = directory.operator_of(&facts.details);
+        let operator = operator.map(|employee| employee.name.clone());
+        Ok(NameTold::new(facts, operator))
     }
 
     fn too_large(&self) -> IntakeError {

@@ -138,12 +138,19 @@ pub struct Inspected {
     pub content_type: String,
     /// Sound or video.
     pub kind: MediaKind,
+    /// Length in milliseconds, where the header tells it; decoding counts it.
+    pub duration_ms: Option<u64>,
 }
 
 /// Reads the head of the file; refuses what the decode stage could not use.
 pub fn inspect(input: &Input) -> Result<Inspected, MediaError> {
+    inspect_file(std::fs::File::open(input.path())?, input)
+}
+
+/// The same of a file that is open already; the path of `input` is not looked at.
+pub fn inspect_file(file: std::fs::File, input: &Input) -> Result<Inspected, MediaError> {
     guarded(|| {
-        let opened = formats::open(input)?;
+        let opened = formats::open_file(file, input)?;
         let kind = if opened.has_video {
             MediaKind::Video
         } else {
@@ -168,6 +175,10 @@ pub fn inspect(input: &Input) -> Result<Inspected, MediaError> {
                 None => content_type.to_owned(),
             },
             kind,
+            // A header may tell anything.
+            duration_ms: opened
+                .told_ms
+                .filter(|ms| (1..=MAX_HOURS * 3_600_000).contains(ms)),
         })
     })
 }

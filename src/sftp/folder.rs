@@ -250,10 +250,13 @@ impl Folder {
         Ok(())
     }
 
-    /// Removes a file or link.
-    pub(super) fn remove(&self, path: &Inside) -> io::Result<()> {
+    /// Removes a file or link; unless `written` not while somebody writes it.
+    pub(super) fn remove(&self, path: &Inside, written: bool) -> io::Result<()> {
         {
             let mut writers = lock(&self.writers);
+            if !written && writers.is_open(path) {
+                return Err(io::ErrorKind::ResourceBusy.into());
+            }
             let stat = self.root.stat(path)?;
             self.root.remove(path)?;
             writers.forget(path);

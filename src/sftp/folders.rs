@@ -109,8 +109,12 @@ impl Folders {
         })
     }
 
-    /// What is at the path, where it is an ordinary file.
+    /// What is at the path, where it is an ordinary file. Makes no folder.
     pub fn find(&self, user: &str, path: &Path) -> io::Result<Found> {
+        validate_sender_name(user).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+        if !self.base.join(user).is_dir() {
+            return Err(io::ErrorKind::NotFound.into());
+        }
         let path = Inside::from_path(path)?;
         let stat = self.get(user)?.root().stat(&path)?;
         if !beneath::is_file(&stat) {
@@ -132,8 +136,9 @@ impl Folders {
     }
 
     /// Removes a file; the watch is told as when the sender does it.
+    /// [`io::ErrorKind::ResourceBusy`] while somebody writes it.
     pub fn remove(&self, user: &str, path: &Path) -> io::Result<()> {
-        self.get(user)?.remove(&Inside::from_path(path)?)
+        self.get(user)?.remove(&Inside::from_path(path)?, false)
     }
 
     /// Bytes in the folder.

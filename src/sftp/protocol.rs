@@ -220,7 +220,7 @@ impl Desk<'_> {
                 Ok(Answer::Sent)
             }
             kind::REMOVE => {
-                self.folder.remove(&path(fields)?)?;
+                self.folder.remove(&path(fields)?, true)?;
                 Ok(Answer::Done)
             }
             kind::RMDIR => {

@@ -41,7 +41,7 @@ impl Store {
         put(&txn, schema::RECORDINGS, &recording.sha256, recording)?;
         let mut call = call.clone();
         joins::call_arrives(&txn, &mut call)?;
-        put(&txn, schema::CALLS, call.id.as_str(), &call)?;
+        txn.put_call(&call)?;
         super::jobs::put_job(&txn, None, job)?;
         operators::reassign(&txn, &call.id, None, call.operator.as_deref())?;
         txn.commit()?;
@@ -111,7 +111,7 @@ impl Store {
         operators::reassign(&txn, id, call.operator.as_deref(), operator)?;
         call.operator = operator.map(str::to_owned);
         call.details.operator_by = Some(OperatorBy::Person);
-        put(&txn, schema::CALLS, id.as_str(), &call)?;
+        txn.put_call(&call)?;
         txn.commit()?;
         Ok(())
     }
@@ -126,6 +126,7 @@ impl Store {
         if let Some(job) = &job {
             super::jobs::unqueue(&txn, job)?;
         }
+        txn.call_changes(id);
         for table in [
             schema::CALLS,
             schema::JOBS,

@@ -4,7 +4,7 @@
 use redb::{ReadableTable, TableDefinition};
 
 use super::record::{decode, encode};
-use super::{Store, StoreError};
+use super::{DroppedRow, Store, StoreError};
 use crate::domain::DroppedFile;
 
 /// (sender, path in the sender's folder) → file.
@@ -25,36 +25,57 @@ impl Store {
         let txn = self.write()?;
         txn.open_table(DROPPED)?
             .insert((file.user.as_str(), path), encode(file)?.as_slice())?;
-        txn.commit()?;
-        Ok(())
+        txn.file_changes(&file.user, path);
+        txn.commit()
     }
 
-    /// All files, by sender and path, with the bytes of their paths.
-    pub fn all_dropped(&self) -> Result<Vec<(Vec<u8>, DroppedFile)>, StoreError> {
+    /// Senders and paths of all files.
+    pub fn all_dropped(&self) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
         let txn = self.read()?;
         let table = txn.open_table(DROPPED)?;
         let mut all = Vec::new();
         for entry in table.iter()? {
-            let (key, value) = entry?;
-            all.push((key.value().1.to_vec(), decode(value.value())?));
+            let key = entry?.0;
+            let (user, path) = key.value();
+            all.push((user.to_owned(), path.to_vec()));
         }
         Ok(all)
     }
 
+    /// What is known of a file, with its call.
+    pub fn dropped_row(&self, user: &str, path: &[u8]) -> Result<Option<DroppedRow>, StoreError> {
+        let mut rows = self.dropped_rows(&[(user.to_owned(), path.to_vec())])?;
+        Ok(rows.pop())
+    }
+
     /// Forgets the file `path` and everything in the directory `path`.
     pub fn forget_dropped(&self, user: &str, path: &[u8]) -> Result<(), StoreError> {
+        self.forget_all_dropped(&[(user.to_owned(), path.to_vec())])
+    }
+
+    /// The same of several, at once.
+    pub fn forget_all_dropped(&self, gone: &[(String, Vec<u8>)]) -> Result<(), StoreError> {
+        let mut known = Vec::new();
+        {
+            let txn = self.read()?;
+            let table = txn.open_table(DROPPED)?;
+            for (user, path) in gone {
+                known.extend(keys_at(&table, user, path)?);
+            }
+        }
+        // Most of what is removed twice is known no longer: nothing is written then.
+        if known.is_empty() {
+            return Ok(());
+        }
         let txn = self.write()?;
         {
             let mut table = txn.open_table(DROPPED)?;
-            table.remove((user, path))?;
-            let (first, after) = inside(path);
-            table.retain_in(
-                (user, first.as_slice())..(user, after.as_slice()),
-                |_, _| false,
-            )?;
+            for (user, path) in &known {
+                table.remove((user.as_str(), path.as_slice()))?;
+                txn.file_changes(user, path);
+            }
         }
-        txn.commit()?;
-        Ok(())
+        txn.commit()
     }
 
     /// The file `from`, or everything in the directory `from`, is at `to` now; what
@@ -63,25 +84,50 @@ impl Store {
         let txn = self.write()?;
         {
             let mut table = txn.open_table(DROPPED)?;
-            let mut moved = Vec::new();
-            if let Some(value) = table.remove((user, from))? {
-                moved.push((to.to_vec(), decode::<DroppedFile>(value.value())?));
-            }
-            let (first, after) = inside(from);
-            let range = (user, first.as_slice())..(user, after.as_slice());
-            for entry in table.extract_from_if(range, |_, _| true)? {
-                let (key, value) = entry?;
-                let rest = key.value().1.get(from.len()..).unwrap_or_default();
-                moved.push(([to, rest].concat(), decode::<DroppedFile>(value.value())?));
-            }
-            for (path, mut file) in moved {
+            for (_, key) in keys_at(&table, user, from)? {
+                let Some(mut file) = table
+                    .remove((user, key.as_slice()))?
+                    .map(|value| decode::<DroppedFile>(value.value()))
+                    .transpose()?
+                else {
+                    continue;
+                };
+                let rest = key.get(from.len()..).unwrap_or_default();
+                let path = [to, rest].concat();
+                if name(&path) != name(&key) {
+                    // What it told was of the other name.
+                    file.told = None;
+                }
                 file.path = String::from_utf8_lossy(&path).into_owned();
                 table.insert((user, path.as_slice()), encode(&file)?.as_slice())?;
+                txn.file_changes(user, &key);
+                txn.file_changes(user, &path);
             }
         }
-        txn.commit()?;
-        Ok(())
+        txn.commit()
     }
+}
+
+/// The keys of the file `path` and of everything in the directory `path`.
+fn keys_at(
+    table: &impl ReadableTable<(&'static str, &'static [u8]), &'static [u8]>,
+    user: &str,
+    path: &[u8],
+) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+    let mut keys = Vec::new();
+    if table.get((user, path))?.is_some() {
+        keys.push((user.to_owned(), path.to_vec()));
+    }
+    let (first, after) = inside(path);
+    for entry in table.range((user, first.as_slice())..(user, after.as_slice()))? {
+        keys.push((user.to_owned(), entry?.0.value().1.to_vec()));
+    }
+    Ok(keys)
+}
+
+/// The last part of a path.
+fn name(path: &[u8]) -> &[u8] {
+    path.rsplit(|byte| *byte == b'/').next().unwrap_or_default()
 }
 
 /// The first key of what is in a directory, and the first behind it.
@@ -106,15 +152,20 @@ mod tests {
             inode: (1, 2),
             arrived_at: Timestamp::UNIX_EPOCH,
             state: DropState::Other,
+            duration_ms: None,
+            told: None,
         }
     }
 
     fn paths(store: &Store) -> Vec<String> {
         let all = store.all_dropped().expect("read");
-        for (key, file) in &all {
-            assert_eq!(key, file.path.as_bytes());
-        }
-        all.into_iter().map(|(_, file)| file.path).collect()
+        all.into_iter()
+            .map(|(user, path)| {
+                let file = store.dropped(&user, &path).expect("read").expect("known");
+                assert_eq!(path, file.path.as_bytes());
+                file.path
+            })
+            .collect()
     }
 
     #[test]

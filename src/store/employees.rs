@@ -112,7 +112,7 @@ impl Store {
         let mut changed = Vec::new();
         for mut call in calls {
             if joins::name_operator(&txn, &mut call, &directory)? {
-                super::calls::put(&txn, schema::CALLS, call.id.as_str(), &call)?;
+                txn.put_call(&call)?;
                 changed.push(call.id);
             }
         }

@@ -151,7 +151,7 @@ impl Store {
             }
             StageOutput::Indexed => {}
         }
-        put(&txn, schema::CALLS, &key, &call)?;
+        txn.put_call(&call)?;
         let job = change(&txn, job, &JobEvent::StageDone { speech }, now)?;
         txn.commit()?;
         Ok(Some(job))
@@ -203,7 +203,7 @@ impl Store {
         if let Some(language) = &retry.language {
             let mut call: Call = get(&txn, schema::CALLS, key)?.ok_or(StoreError::NotFound)?;
             call.language = Some(language.clone());
-            put(&txn, schema::CALLS, key, &call)?;
+            txn.put_call(&call)?;
         }
         txn.commit()?;
         Ok(job)

@@ -5,6 +5,7 @@
 use redb::{ReadableMultimapTable, WriteTransaction};
 
 use super::calls::{get, put};
+use super::listing::Txn;
 use super::{StoreError, employees, operators, payloads, schema};
 use crate::domain::details::{CALLTOUCH, MANGO_ENTRY, OperatorBy};
 use crate::domain::directory::Directory;
@@ -82,7 +83,7 @@ pub(super) fn call_arrives(txn: &WriteTransaction, call: &mut Call) -> Result<()
 /// A notice is written: it gives its details to the calls it belongs to. With
 /// `told`, that call is one of them. Returns the calls that changed.
 pub(super) fn notice_changes(
-    txn: &WriteTransaction,
+    txn: &Txn<'_>,
     mut notice: Notice,
     told: Option<&CallId>,
 ) -> Result<Vec<CallId>, StoreError> {
@@ -128,7 +129,7 @@ pub(super) fn notice_changes(
         name_operator(txn, &mut call, &directory)?;
         if call != before {
             index(txn, schema::CALL_KEYS, &Traces::from(&call), id.as_str())?;
-            put(txn, schema::CALLS, id.as_str(), &call)?;
+            txn.put_call(&call)?;
             changed.push(id.clone());
         }
     }

@@ -10,6 +10,7 @@ mod errands;
 mod jobs;
 mod joins;
 mod judging;
+mod listing;
 mod notices;
 mod operators;
 mod payloads;
@@ -30,6 +31,7 @@ pub use calls::Entry;
 pub use employees::Imported;
 pub use errands::{Next, Product, Stopped, Waiting};
 pub use jobs::{Claim, Retry, StageOutput};
+pub use listing::{DroppedFilter, DroppedKey, DroppedName, DroppedPage, DroppedRow, DroppedSort};
 pub use notices::News;
 pub use operators::Operator;
 pub use payloads::Payload;
@@ -157,6 +159,7 @@ pub struct Store {
     /// Held while bytes get or lose their final name together with their record,
     /// so that deleting a call cannot take away what arrives at the same moment.
     files: std::sync::Mutex<()>,
+    listing: listing::Listing,
 }
 
 impl Store {
@@ -174,6 +177,7 @@ impl Store {
             db,
             blobs,
             files: std::sync::Mutex::default(),
+            listing: listing::Listing::default(),
         })
     }
 
@@ -228,8 +232,8 @@ impl Store {
         Ok(self.db.begin_read()?)
     }
 
-    fn write(&self) -> Result<redb::WriteTransaction, StoreError> {
-        Ok(self.db.begin_write()?)
+    fn write(&self) -> Result<listing::Txn<'_>, StoreError> {
+        Ok(listing::Txn::new(self.db.begin_write()?, self))
     }
 }
 

@@ -113,7 +113,7 @@ impl Store {
         put(&txn, schema::TRANSCRIPTS, key, &new)?;
         call.separation = Some(new.separation);
         mark_stale(&mut call);
-        put(&txn, schema::CALLS, key, &call)?;
+        txn.put_call(&call)?;
         txn.commit()?;
         Ok(Some(new.version.number))
     }
@@ -136,7 +136,7 @@ impl Store {
             return Ok(false);
         }
         judging::put_score(&txn, &mut call, score, Timestamp::now())?;
-        put(&txn, schema::CALLS, key, &call)?;
+        txn.put_call(&call)?;
         txn.commit()?;
         Ok(true)
     }

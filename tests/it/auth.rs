@@ -23,6 +23,7 @@ async fn operations(server: &Server, id: &str) -> Vec<(Method, String)> {
                 .replace("{id}", id)
                 .replace("{file_id}", id)
                 .replace("{name}", id)
+                .replace("{filename}", id)
                 .replace("{index}", "0")
                 .replace("{version}", "0");
             operations.push((method, path));
@@ -306,20 +307,27 @@ async fn refusals_have_one_form() {
             let body = takes.then(|| json!({"operator": "x", "name": "x", "version": 0}));
             let query = if path.ends_with("/transcript") {
                 "?format=txt"
+            } else if path.starts_with("/sftp/files/") {
+                "?user=mango"
             } else {
                 ""
             };
             let answer = server
                 .send(method.clone(), &format!("{path}{query}"), body)
                 .await;
-            let code = if path.starts_with("/sftp/users/") {
-                "no_such_sftp_user"
+            let (status, code) = if path.starts_with("/sftp/users/") {
+                (404, "no_such_sftp_user")
             } else if path.starts_with("/pull/sources/") {
-                "no_such_source"
+                (404, "no_such_source")
+            } else if path.starts_with("/sftp/files/") {
+                // This server has none.
+                (409, "sftp_off")
+            } else if path.starts_with("/sftp/download/") {
+                (404, "download_expired")
             } else {
-                "not_found"
+                (404, "not_found")
             };
-            assert_error(&format!("{method} {path}"), &answer, 404, code);
+            assert_error(&format!("{method} {path}"), &answer, status, code);
         }
     }
     for id in [

@@ -234,3 +234,28 @@ fn only_the_binding_to_libssh_is_unsafe() {
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
+
+#[test]
+fn calls_and_dropped_files_are_written_where_the_list_learns_of_it() {
+    let mut faults = Vec::new();
+    for (name, text) in sources() {
+        if is_test(&name) {
+            continue;
+        }
+        let name = name.to_string_lossy().into_owned();
+        let code: String = code(&text).split_whitespace().collect();
+        for call in ["put(&txn,schema::CALLS", "put(txn,schema::CALLS"] {
+            if code.contains(call) {
+                faults.push(format!("src/{name}: a call is written past Txn::put_call"));
+            }
+        }
+        if code.contains("open_table(DROPPED)")
+            && !["store/dropped.rs", "store/listing/mod.rs"].contains(&name.as_str())
+        {
+            faults.push(format!(
+                "src/{name}: dropped files are the matter of store/dropped.rs"
+            ));
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}

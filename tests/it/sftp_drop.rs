@@ -8,12 +8,14 @@ use std::time::{Duration, Instant};
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::client::assert_error;
 use crate::fixtures::scripted_mono;
 use crate::server::{Server, Setup};
 
-const PASSWORD: &str = "верная лошадь 42";
+pub(crate) const PASSWORD: &str = "верная лошадь 42";
 
-fn setup() -> Setup {
+/// With an SFTP server.
+pub(crate) fn setup() -> Setup {
     Setup {
         sections: "[sftp]\nlisten = \"127.0.0.1:0\"\nsettle_ms = 300\nkeep_free_mb = 1".to_owned(),
         ..Setup::scripted()
@@ -21,7 +23,7 @@ fn setup() -> Setup {
 }
 
 /// The port, after the first sender has a password that is known.
-async fn port(server: &Server) -> u64 {
+pub(crate) async fn port(server: &Server) -> u64 {
     let (status, answer) = server
         .send(
             Method::PUT,
@@ -36,7 +38,7 @@ async fn port(server: &Server) -> u64 {
 }
 
 /// Puts a file with curl; `more` are further arguments.
-fn put(port: u64, file: &Path, to: &str, more: &[&str]) {
+pub(crate) fn put(port: u64, file: &Path, to: &str, more: &[&str]) {
     let output = Command::new("curl")
         .args(["-sS", "--insecure", "--ftp-create-dirs", "-u"])
         .arg(format!("mango:{PASSWORD}"))
@@ -51,7 +53,7 @@ fn put(port: u64, file: &Path, to: &str, more: &[&str]) {
 }
 
 /// The file with this path, once it is in one of the states.
-async fn file(server: &Server, path: &str, states: &[&str]) -> Value {
+pub(crate) async fn file(server: &Server, path: &str, states: &[&str]) -> Value {
     let start = Instant::now();
     loop {
         let list = server.get("/sftp/files?page_size=200").await;
@@ -67,7 +69,8 @@ async fn file(server: &Server, path: &str, states: &[&str]) -> Value {
     }
 }
 
-fn recording(dir: &Path, name: &str, seed: u32) -> std::path::PathBuf {
+/// A recording of a few seconds in a file.
+pub(crate) fn recording(dir: &Path, name: &str, seed: u32) -> std::path::PathBuf {
     let path = dir.join(name);
     std::fs::write(&path, scripted_mono(seed)).expect("written");
     path
@@ -153,7 +156,10 @@ async fn files_of_a_sender_can_wait_and_a_broken_one_does_always() {
     cut.wait().expect("it ended");
     file(&server, "big.wav", &["incomplete"]).await;
 
-    let names = ["звонок.wav", "big.wav", "gone.wav", "../../secret"];
+    let bad = json!({ "files": [{ "user": "mango", "path": "../../secret" }] });
+    let answer = server.send(Method::POST, "/sftp/process", Some(bad)).await;
+    assert_error("a name that leads out", &answer, 400, "bad_name");
+    let names = ["звонок.wav", "big.wav", "gone.wav"];
     let files: Vec<Value> = names
         .iter()
         .map(|path| json!({ "user": "mango", "path": path }))

@@ -2,6 +2,7 @@
 // BASE_URL=http://127.0.0.1:8001 ADMIN_PASSWORD=… AUDIO=call.mp3 [SHOTS=dir] npm run e2e
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
+import { files } from './files.mjs';
 import { assert, assertNoOverflow, assertPlaysFrom, check, complaintsSoFar, env, finish, launch, shot, signIn, visit } from './harness.mjs';
 
 const STAGES = ['decode', 'transcribe', 'diarize', 'score', 'index'];
@@ -18,7 +19,7 @@ try {
   await correcting(page);
   await downloading(page);
   await list(page);
-  await files(page);
+  await files(page, browser);
   await outside(page);
   await languageAndTheme(page);
   await losingTheConnection();
@@ -32,16 +33,6 @@ try {
   await browser.close();
 }
 finish();
-
-async function files(page) {
-  await page.goto(`${env.baseUrl}#/files`);
-  await check('the page of dropped files opens and says that there are none', async () => {
-    await page.getByRole('heading', { name: 'FTP Файлы' }).waitFor();
-    await page.getByText('Файлов пока нет').waitFor();
-    await assertNoOverflow(page, 'files');
-  });
-  await shot(page, 'files');
-}
 
 async function outside(page) {
   await page.goto(`${env.baseUrl}#/settings`);

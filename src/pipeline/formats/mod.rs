@@ -50,6 +50,8 @@ pub(super) struct Opened {
     empty: u32,
     /// Playable frames, where the container tells.
     pub(super) frames: Option<u64>,
+    /// Length that the container tells, in milliseconds.
+    pub(super) told_ms: Option<u64>,
     /// Short name of the container format.
     pub(super) container: &'static str,
     /// Short name of the coding.
@@ -83,7 +85,11 @@ pub(super) enum Step {
 
 /// Opens the recording and its default sound track.
 pub(super) fn open(input: &Input) -> Result<Opened, MediaError> {
-    let mut file = File::open(input.path())?;
+    open_file(File::open(input.path())?, input)
+}
+
+/// The same of a file that is open already; the path of `input` is not looked at.
+pub(super) fn open_file(mut file: File, input: &Input) -> Result<Opened, MediaError> {
     let length = file.metadata()?.len();
     if length == 0 {
         return Err(MediaError::Empty);
@@ -227,6 +233,7 @@ fn container(
         .any(|track| matches!(track.codec_params, Some(CodecParameters::Video(_))));
     let (track_id, params, frames) = track(format.as_ref(), container)?;
     let (sound, codec) = Sound::new(&params, container)?;
+    let told_ms = told_ms(format.as_ref(), track_id);
     Ok(Opened {
         reader: Reader::Container(format),
         sound,
@@ -234,11 +241,19 @@ fn container(
         faults: 0,
         empty: 0,
         frames,
+        told_ms,
         container,
         codec,
         has_video,
         raw: false,
     })
+}
+
+/// Length of a track as the container tells it.
+fn told_ms(format: &dyn FormatReader, track_id: u32) -> Option<u64> {
+    let track = format.tracks().iter().find(|track| track.id == track_id)?;
+    let length = track.time_base?.calc_duration(track.duration?)?;
+    u64::try_from(length.as_millis()).ok()
 }
 
 /// The sound track: its number, its coding, its length in frames.
@@ -375,7 +390,7 @@ fn open_wave(mut file: File) -> Result<Opened, MediaError> {
         .with_frames_per_block(block_frames as u64)
         .with_max_frames_per_packet((blocks.packet_blocks * block_frames) as u64);
     let (sound, codec) = Sound::new(&params, "wave")?;
-    Ok(of_blocks(blocks, sound, "wave", codec))
+    Ok(of_blocks(blocks, sound, wave.rate_hz, "wave", codec))
 }
 
 /// Frames in a block of ADPCM: `header` bytes a channel give `header_frames`
@@ -415,7 +430,7 @@ fn raw(file: File, length: u64, format: RawFormat) -> Result<Opened, MediaError>
         .with_channels(sound::channels(format.channels))
         .with_max_frames_per_packet(blocks.packet_blocks as u64);
     let (sound, codec) = Sound::new(&params, "raw")?;
-    let mut opened = of_blocks(blocks, sound, "raw", codec);
+    let mut opened = of_blocks(blocks, sound, format.rate_hz, "raw", codec);
     opened.raw = true;
     Ok(opened)
 }
@@ -433,6 +448,7 @@ fn gsm(
     Ok(of_blocks(
         blocks,
         Sound::gsm(packing, rate_hz),
+        rate_hz,
         container,
         "gsm",
     ))
@@ -442,12 +458,29 @@ fn g722(file: File, start: u64, end: u64, container: &'static str) -> Result<Ope
     let section = Section::new(file, start, end)?;
     // A byte is two samples.
     let blocks = Blocks::new(section, 1, 2);
-    Ok(of_blocks(blocks, Sound::g722(), container, "g722"))
+    let sound = Sound::g722();
+    Ok(of_blocks(
+        blocks,
+        sound,
+        sound::G722_RATE_HZ,
+        container,
+        "g722",
+    ))
 }
 
-fn of_blocks(blocks: Blocks, sound: Sound, container: &'static str, codec: &'static str) -> Opened {
+fn of_blocks(
+    blocks: Blocks,
+    sound: Sound,
+    rate_hz: u32,
+    container: &'static str,
+    codec: &'static str,
+) -> Opened {
+    let frames = blocks.frames();
     Opened {
-        frames: Some(blocks.frames()),
+        frames: Some(frames),
+        told_ms: frames
+            .checked_mul(1000)
+            .map(|frames| frames / u64::from(rate_hz.max(1))),
         reader: Reader::Blocks(blocks),
         sound,
         track_id: 0,

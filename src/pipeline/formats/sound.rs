@@ -21,7 +21,7 @@ use super::{check_channels, gsm};
 /// channels of FLAC's longest block.
 const MAX_PACKET_SAMPLES: u64 = 8 * 65_536;
 /// G.722 is always coded at this rate in Hz.
-const G722_RATE_HZ: u32 = 16_000;
+pub(super) const G722_RATE_HZ: u32 = 16_000;
 /// Opus is decoded at this rate in Hz, whatever rate the container tells.
 const OPUS_RATE_HZ: u32 = 48_000;
 

@@ -1,38 +1,48 @@
 /** Files that were dropped over SFTP. */
 import { keepPreviousData, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import { client, unwrap } from './client';
-import type { DroppedFiles, DropState, Processed } from './types';
+import { apiUrl, client, unwrap } from './client';
+import type { DroppedFile, DroppedFiles, FilesFilter, FilesRemoved, FilesSelection, PreparedArchive, Processed } from './types';
 
-const filesKey = ['sftp-files'] as const;
-/** New files show by themselves. */
-const REFRESH_MS = 5000;
+export const filesKey = ['sftp-files'] as const;
 
-export interface FilesQuery {
-  q: string;
-  state: DropState | '';
+export interface FilesQuery extends FilesFilter {
+  sort: string;
   page: number;
-  pageSize: number;
+  page_size: number;
 }
 
-export function useFiles({ q, state, page, pageSize }: FilesQuery) {
+export function useFiles(query: FilesQuery, refetchInterval: number | false) {
   return useQuery({
-    queryKey: [...filesKey, q, state, page, pageSize],
-    queryFn: ({ signal }): Promise<DroppedFiles> =>
-      unwrap(
-        client.GET('/sftp/files', {
-          params: { query: { q: q || undefined, state: state || undefined, page, page_size: pageSize } },
-          signal,
-        }),
-      ),
+    queryKey: [...filesKey, query],
+    queryFn: ({ signal }): Promise<DroppedFiles> => unwrap(client.GET('/sftp/files', { params: { query }, signal })),
     placeholderData: keepPreviousData,
-    refetchInterval: REFRESH_MS,
+    refetchInterval,
   });
 }
 
-export function useProcessFiles() {
+function useChange<Answer>(run: (files: FilesSelection) => Promise<Answer>) {
   const queries = useQueryClient();
   return useMutation({
-    mutationFn: (files: { user: string; path: string }[]): Promise<Processed> => unwrap(client.POST('/sftp/process', { body: { files } })),
-    onSuccess: () => queries.invalidateQueries({ queryKey: filesKey }),
+    mutationFn: run,
+    onSettled: () => queries.invalidateQueries({ queryKey: filesKey }),
   });
 }
+
+export const useProcessFiles = () =>
+  useChange((body): Promise<Processed> => unwrap(client.POST('/sftp/process', { body })));
+
+export const useRemoveFiles = () =>
+  useChange((body): Promise<FilesRemoved> => unwrap(client.POST('/sftp/delete', { body })));
+
+/** The server keeps the choice; the archive itself is fetched by the browser, which writes it to disk as it comes. */
+export function usePrepareArchive() {
+  return useMutation({
+    mutationFn: (body: FilesSelection): Promise<PreparedArchive> => unwrap(client.POST('/sftp/download/prepare', { body })),
+  });
+}
+
+export const archiveUrl = (id: string) => apiUrl(`/sftp/download/${encodeURIComponent(id)}`);
+
+/** `name` is ready for an address. */
+export const fileUrl = (file: DroppedFile, what: 'stream' | 'download') =>
+  apiUrl(`/sftp/files/${file.name}/${what}?user=${encodeURIComponent(file.user)}`);

@@ -28,7 +28,7 @@ class FakeSocket extends EventTarget {
   }
 }
 
-const handlers = () => ({ onCall: vi.fn(), onDeleted: vi.fn(), onResync: vi.fn() });
+const handlers = () => ({ onCall: vi.fn(), onDeleted: vi.fn(), onFiles: vi.fn(), onResync: vi.fn() });
 const last = () => FakeSocket.all.at(-1) as FakeSocket;
 let close: (() => void) | undefined;
 

@@ -27,6 +27,8 @@ export const trackedStore = createStore<ReadonlyMap<string, TrackedCall>>(new Ma
 export interface LiveHandlers {
   onCall(frame: Extract<LiveFrame, { type: 'call' }>): void;
   onDeleted(id: string): void;
+  /** The list of dropped files shows something else. */
+  onFiles(): void;
   onResync(): void;
 }
 
@@ -106,6 +108,8 @@ export function openLive(handlers: LiveHandlers): { close(): void; retryNow(): v
       } else if (frame.type === 'deleted') {
         untrack(frame.id);
         handlers.onDeleted(frame.id);
+      } else if (frame.type === 'files') {
+        handlers.onFiles();
       } else if (frame.type === 'resync') {
         handlers.onResync();
       }

@@ -768,7 +768,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Files that senders dropped, the latest first. */
+        /** Files that senders dropped and that pass the filters, a page of them. */
         get: operations["sftpFiles"];
         put?: never;
         post?: never;
@@ -787,8 +787,133 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Send files to recognition, also those whose sender's files wait. */
+        /**
+         * Send files to recognition, also those whose sender's files wait. Files by name are
+         *     sent before the answer; all that pass a filter after it, one after the other.
+         */
         post: operations["processSftpFiles"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sftp/files/{filename}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Remove a file. Its call and recording stay. */
+        delete: operations["removeSftpFile"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sftp/delete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Remove files, at most 10000 at once. Their calls and recordings stay. */
+        post: operations["removeSftpFiles"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sftp/files/{filename}/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The content of a file to be played; `Range` requests are answered. The type is found from the content. */
+        get: operations["streamSftpFile"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sftp/files/{filename}/download": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The content of a file to be kept; `Range` requests are answered. */
+        get: operations["downloadSftpFile"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sftp/download": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A ZIP archive of files, at most 10000, as `user/path`. It is made while it is sent; a text
+         *     in it tells what could not be included.
+         */
+        post: operations["downloadSftpFiles"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sftp/download/prepare": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Choose the files of an archive that a browser then fetches from `/sftp/download/{id}`. */
+        post: operations["prepareSftpDownload"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sftp/download/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The ZIP archive that was chosen before. */
+        get: operations["fetchSftpDownload"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -804,7 +929,7 @@ export interface paths {
         };
         /**
          * A WebSocket of JSON text frames: `{"type":"call",id,status,stage,progress}`,
-         *     `{"type":"deleted",id}`, and `{"type":"resync"}` when frames were lost and lists must be fetched anew.
+         *     `{"type":"deleted",id}`, `{"type":"files"}` when the list of dropped files changed, and `{"type":"resync"}` when frames were lost and lists must be fetched anew.
          */
         get: operations["live"];
         put?: never;
@@ -1034,7 +1159,7 @@ export interface components {
          * @description What became of a dropped file.
          * @enum {string}
          */
-        DropStateView: "receiving" | "incomplete" | "waiting" | "taken" | "known" | "other" | "refused";
+        DropStateView: "receiving" | "incomplete" | "waiting" | "taken" | "known" | "other" | "refused" | "deleted";
         /**
          * EditView
          * @description A correction of one turn.
@@ -1421,6 +1546,16 @@ export interface components {
             keys?: string[];
         };
         /**
+         * NotRemovedView
+         * @description A file that was not removed.
+         */
+        NotRemovedView: {
+            user: string;
+            path: string;
+            /** @description Why. */
+            message: string;
+        };
+        /**
          * NumberView
          * @description An end of a call.
          */
@@ -1510,22 +1645,38 @@ export interface components {
             items: components["schemas"]["PayloadView"][];
         };
         /**
-         * ProcessRequest
-         * @description Files to be sent to recognition.
+         * PreparedView
+         * @description An archive that can be fetched at `/sftp/download/{id}` for ten minutes.
          */
-        ProcessRequest: {
-            files: components["schemas"]["SftpFileName"][];
+        PreparedView: {
+            id: string;
+            /**
+             * Format: uint64
+             * @description Files in it.
+             */
+            files: number;
+            /**
+             * Format: uint64
+             * @description Their bytes.
+             */
+            bytes: number;
         };
         /**
          * ProcessedList
-         * @description What became of all of them, in the order of the request.
+         * @description What became of all of them.
          */
         ProcessedList: {
+            /** @description Of files by name, in the order of the request. */
             items: components["schemas"]["ProcessedView"][];
+            /**
+             * Format: uint64
+             * @description Files that passed the filter and are sent one after the other; their states tell how it goes.
+             */
+            queued: number;
         };
         /**
          * ProcessedView
-         * @description What became of one of them.
+         * @description What became of a file that was sent to recognition.
          */
         ProcessedView: {
             user: string;
@@ -1720,6 +1871,18 @@ export interface components {
             damaged_packets?: number;
         };
         /**
+         * RemovedView
+         * @description What became of files that were to be removed.
+         */
+        RemovedView: {
+            /** Format: uint64 */
+            removed: number;
+            /** Format: uint64 */
+            failed: number;
+            /** @description The first of those that were not removed. */
+            failures: components["schemas"]["NotRemovedView"][];
+        };
+        /**
          * RestoreRequest
          * @description Which version was looked at.
          */
@@ -1788,6 +1951,7 @@ export interface components {
          */
         SftpFileName: {
             user: string;
+            /** @description Its `key`: the path in the folder, or `bytes:` and base64url. */
             path: string;
         };
         /**
@@ -1796,17 +1960,37 @@ export interface components {
          */
         SftpFileView: {
             user: string;
-            /** @description Where in the folder, with '/' between the parts. */
+            /** @description Where in the folder, with '/' between the parts, to be shown. */
             path: string;
+            /** @description What names it in requests; the path, unless that is no UTF-8. */
+            key: string;
+            /** @description The key as a part of an address: `/sftp/files/{name}/stream?user=…`. */
+            name: string;
             /** Format: uint64 */
             size_bytes: number;
             /** @description When it was changed, as the sender says. */
             modified_at: string;
             /** @description When it was first seen. */
             arrived_at: string;
+            /** @description When the conversation began, by its call or else by its name. */
+            started_at?: string;
+            /**
+             * Format: uint64
+             * @description Length: the call's, or else what the file's header tells.
+             */
+            duration_ms?: number;
             state: components["schemas"]["DropStateView"];
-            /** @description The call it became, or that had the same content. */
+            /** @description True when it can be sent to recognition. */
+            can_be_sent: boolean;
+            /** @description The call it became, or that had the same content; absent when it was deleted. */
             call_id?: string;
+            /** @description Where the work on the call is. */
+            call_status?: components["schemas"]["StatusView"] & unknown;
+            operator?: string;
+            caller?: string;
+            called?: string;
+            operator_phone?: string;
+            order_ids: string[];
             /** @description Stable name of the reason why it was refused. */
             reason?: string;
             /** @description What is wrong with it and what to do. */
@@ -1814,7 +1998,7 @@ export interface components {
         };
         /**
          * SftpFilesPage
-         * @description One page of the files, the latest first.
+         * @description One page of the files.
          */
         SftpFilesPage: {
             items: components["schemas"]["SftpFileView"][];
@@ -1823,10 +2007,67 @@ export interface components {
              * @description Files that pass the filters.
              */
             total: number;
+            /**
+             * Format: uint64
+             * @description Their bytes.
+             */
+            total_bytes: number;
+            /**
+             * Format: uint64
+             * @description How many of them can be sent to recognition.
+             */
+            sendable: number;
+            /**
+             * Format: uint64
+             * @description Files of whatever filter that were chosen and wait to be sent to recognition.
+             */
+            sending: number;
             /** Format: uint32 */
             page: number;
             /** Format: uint32 */
             page_size: number;
+        };
+        /**
+         * SftpFilter
+         * @description Which files; what is left out is not looked at.
+         */
+        SftpFilter: {
+            /** @description A part of the path, in whatever case. */
+            q?: string;
+            /** @description Of this sender. */
+            user?: string;
+            /** @description `receiving`, `incomplete`, `waiting`, `taken`, `known`, `other`, `refused`, `deleted`; several separated by commas. */
+            state?: string;
+            /** @description RFC 3339 time or `YYYY-MM-DD` of the conversation, or else of arrival; inclusive. */
+            date_from?: string;
+            /** @description RFC 3339 time or `YYYY-MM-DD`; inclusive. */
+            date_to?: string;
+            /**
+             * Format: double
+             * @description Seconds.
+             */
+            duration_min?: number;
+            /**
+             * Format: double
+             * @description Seconds.
+             */
+            duration_max?: number;
+            /** @description Operator's name. */
+            operator?: string;
+            /** @description Digits of the number of any party. */
+            phone?: string;
+            /** @description Digits of the caller's number, in any form. */
+            callerphone?: string;
+            /** @description Digits of the number that was called. */
+            calledphone?: string;
+            /** @description Digits of our person's phone, or the extension. */
+            operatorphone?: string;
+            /** @description An order. */
+            order_id?: string;
+            /** @description `upload`, `sftp`, `pull`, `import`, `mango`, `calltouch`: by which door the call came first; several separated by commas. */
+            source?: string;
+            /** @description A tag. */
+            tag?: string;
         };
         /** SftpHealth */
         SftpHealth: {
@@ -1855,6 +2096,16 @@ export interface components {
             comment: string;
             /** @description The whole line, to be sent back with the other keys. */
             line: string;
+        };
+        /**
+         * SftpSelection
+         * @description Files that something is done with: give either `files` or `all`.
+         */
+        SftpSelection: {
+            /** @description These. */
+            files?: components["schemas"]["SftpFileName"][];
+            /** @description All that pass the filter; `{}` stands for every file. */
+            all?: components["schemas"]["SftpFilter"] & unknown;
         };
         /**
          * SftpServerView
@@ -6383,11 +6634,37 @@ export interface operations {
                 q?: string;
                 /** @description Of this sender. */
                 user?: string;
-                /** @description In this state. */
-                state?: components["schemas"]["DropStateView"];
+                /** @description `receiving`, `incomplete`, `waiting`, `taken`, `known`, `other`, `refused`, `deleted`; several separated by commas. */
+                state?: string;
+                /** @description RFC 3339 time or `YYYY-MM-DD` of the conversation, or else of arrival; inclusive. */
+                date_from?: string;
+                /** @description RFC 3339 time or `YYYY-MM-DD`; inclusive. */
+                date_to?: string;
+                /** @description Seconds. */
+                duration_min?: number;
+                /** @description Seconds. */
+                duration_max?: number;
+                /** @description Operator's name. */
+                operator?: string;
+                /** @description Digits of the number of any party. */
+                phone?: string;
+                /** @description Digits of the caller's number, in any form. */
+                callerphone?: string;
+                /** @description Digits of the number that was called. */
+                calledphone?: string;
+                /** @description Digits of our person's phone, or the extension. */
+                operatorphone?: string;
+                /** @description An order. */
+                order_id?: string;
+                /** @description By which door the call came first; several separated by commas. */
+                source?: string;
+                /** @description A tag. */
+                tag?: string;
+                /** @description `arrived_at`, `date`, `name`, `size`, `duration`; `-` in front for descending. */
+                sort?: string;
                 /** @description From 1. */
                 page?: number;
-                /** @description 1 to 200; 25 unless told. */
+                /** @description 1–200, 25 when left out. */
                 page_size?: number;
             };
             header?: never;
@@ -6478,7 +6755,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json; charset=utf-8": components["schemas"]["ProcessRequest"];
+                "application/json; charset=utf-8": components["schemas"]["SftpSelection"];
             };
         };
         responses: {
@@ -6488,6 +6765,581 @@ export interface operations {
                 };
                 content: {
                     "application/json; charset=utf-8": components["schemas"]["ProcessedList"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    removeSftpFile: {
+        parameters: {
+            query: {
+                /** @description Whose folder. */
+                user: string;
+            };
+            header?: never;
+            path: {
+                /** @description The `name` of the list: the path as one part of the address ('/' as %2F). */
+                filename: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Removed; its call and recording stay. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    removeSftpFiles: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["SftpSelection"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["RemovedView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    streamSftpFile: {
+        parameters: {
+            query: {
+                /** @description Whose folder. */
+                user: string;
+            };
+            header?: never;
+            path: {
+                /** @description The `name` of the list: the path as one part of the address ('/' as %2F). */
+                filename: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description The ETag (or entity tag) HTTP response header is an identifier for a specific version of a resource. It lets caches be more efficient and save bandwidth, as a web server does not need to resend a full response if the content was not changed. Additionally, etags help to prevent simultaneous updates of a resource from overwriting each other ("mid-air collisions"). */
+                    etag?: string;
+                    /** @description The Last-Modified response HTTP header contains a date and time when the origin server believes the resource was last modified. It is used as a validator to determine if the resource is the same as the previously stored one. Less accurate than an ETag header, it is a fallback mechanism. Conditional requests containing If-Modified-Since or If-Unmodified-Since headers make use of this field. */
+                    "last-modified"?: string;
+                    /** @description The Content-Type representation header is used to indicate the original media type of the resource (prior to any content encoding applied for sending). */
+                    "content-type"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description Not modified */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Resource was not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The Content-Range response HTTP header indicates where in a full body message a partial message belongs. */
+            416: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Internal server error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    downloadSftpFile: {
+        parameters: {
+            query: {
+                /** @description Whose folder. */
+                user: string;
+            };
+            header?: never;
+            path: {
+                /** @description The `name` of the list: the path as one part of the address ('/' as %2F). */
+                filename: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description The ETag (or entity tag) HTTP response header is an identifier for a specific version of a resource. It lets caches be more efficient and save bandwidth, as a web server does not need to resend a full response if the content was not changed. Additionally, etags help to prevent simultaneous updates of a resource from overwriting each other ("mid-air collisions"). */
+                    etag?: string;
+                    /** @description The Last-Modified response HTTP header contains a date and time when the origin server believes the resource was last modified. It is used as a validator to determine if the resource is the same as the previously stored one. Less accurate than an ETag header, it is a fallback mechanism. Conditional requests containing If-Modified-Since or If-Unmodified-Since headers make use of this field. */
+                    "last-modified"?: string;
+                    /** @description The Content-Type representation header is used to indicate the original media type of the resource (prior to any content encoding applied for sending). */
+                    "content-type"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description Not modified */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Resource was not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The Content-Range response HTTP header indicates where in a full body message a partial message belongs. */
+            416: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Internal server error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    downloadSftpFiles: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["SftpSelection"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    prepareSftpDownload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["SftpSelection"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["PreparedView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    fetchSftpDownload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
                 };
             };
             /** @description The request is not understood. */

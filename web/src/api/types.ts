@@ -52,10 +52,19 @@ export type Averages = ResultsPage['averages'];
 export type CriterionPercent = CallView['criteria'][number];
 export type Recording = CallDetail['recording'];
 export type Transcript = NonNullable<CallDetail['transcript']>;
-export type DroppedFiles = components['schemas']['SftpFilesPage'];
+export type DroppedFiles = Wire<Schemas['SftpFilesPage']>;
 export type DroppedFile = DroppedFiles['items'][number];
 export type DropState = DroppedFile['state'];
-export type Processed = components['schemas']['ProcessedList'];
+export type Processed = Wire<Schemas['ProcessedList']>;
+export type FilesRemoved = Wire<Schemas['RemovedView']>;
+export type FilesFilter = Schemas['SftpFilter'];
+export type FilesSelection = Schemas['SftpSelection'];
+export type PreparedArchive = Schemas['PreparedView'];
+export type SftpServer = Wire<Schemas['SftpServerView']>;
+export type SftpUser = Wire<Schemas['SftpUserView']>;
+export type SftpUserChanged = Wire<Schemas['SftpUserChangedView']>;
+export type NewSftpUser = Schemas['NewSftpUserRequest'];
+export type SftpUserChange = Schemas['SftpUserRequest'];
 export type TimeSpan = Transcript['doubtful'][number];
 export type Turn = Transcript['turns'][number];
 export type Word = Turn['words'][number];
@@ -76,6 +85,7 @@ export const SOURCES = ['upload', 'sftp', 'pull', 'import', 'mango', 'calltouch'
 export type LiveFrame =
   | { type: 'call'; id: string; status: CallStatus; stage: Stage | null; progress: number }
   | { type: 'deleted'; id: string }
+  | { type: 'files' }
   | { type: 'resync' };
 
 export function isFinished(status: CallStatus): boolean {

@@ -95,7 +95,7 @@ function SignedIn({ user }: { user: User }) {
       content = <CallPage key={route.id} id={route.id} params={route.params} />;
       break;
     case 'files':
-      content = <FilesPage />;
+      content = <FilesPage params={route.params} />;
       break;
     case 'settings':
       content = <SettingsPage user={user} />;

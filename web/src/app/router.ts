@@ -4,7 +4,7 @@ import { useSyncExternalStore } from 'react';
 export type Route =
   | { page: 'calls'; params: URLSearchParams }
   | { page: 'call'; id: string; params: URLSearchParams }
-  | { page: 'files' }
+  | { page: 'files'; params: URLSearchParams }
   | { page: 'settings' }
   | { page: 'not-found' };
 
@@ -16,7 +16,7 @@ export function parseHash(hash: string): Route {
   if (parts[0] === 'calls' && parts[1] && parts.length === 2) {
     return { page: 'call', id: safeDecode(parts[1]), params };
   }
-  if (parts[0] === 'files' && parts.length === 1) return { page: 'files' };
+  if (parts[0] === 'files' && parts.length === 1) return { page: 'files', params };
   if (parts[0] === 'settings' && parts.length === 1) return { page: 'settings' };
   return { page: 'not-found' };
 }
@@ -37,6 +37,11 @@ export function callHref(id: string, params?: Record<string, string>): string {
 export function listHref(params: URLSearchParams): string {
   const query = params.toString();
   return query ? `#/?${query}` : '#/';
+}
+
+export function filesHref(params: URLSearchParams): string {
+  const query = params.toString();
+  return query ? `#/files?${query}` : '#/files';
 }
 
 let lastList = '#/';

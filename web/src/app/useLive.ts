@@ -1,8 +1,9 @@
 import { useQueryClient, type QueryClient } from '@tanstack/react-query';
 import { useEffect, useRef } from 'react';
 import { keys } from '../api/calls';
+import { filesKey } from '../api/files';
 import { connectionStore, openLive, refreshTracked, trackedStore } from '../api/live';
-import { isFinished, type CallDetail, type CallView, type LiveFrame, type ResultsPage } from '../api/types';
+import { isFinished, type CallDetail, type CallView, type DroppedFiles, type LiveFrame, type ResultsPage } from '../api/types';
 import { useStore } from '../api/store';
 
 const POLL_MS = 4000;
@@ -19,6 +20,9 @@ function patchCall<Call extends CallView>(call: Call, frame: Extract<LiveFrame, 
 function patchCaches(queryClient: QueryClient, frame: Extract<LiveFrame, { type: 'call' }>): void {
   queryClient.setQueriesData<ResultsPage>({ queryKey: keys.lists }, (page) =>
     page && { ...page, items: page.items.map((call) => patchCall(call, frame)) },
+  );
+  queryClient.setQueriesData<DroppedFiles>({ queryKey: filesKey }, (page) =>
+    page && { ...page, items: page.items.map((file) => (file.call_id === frame.id ? { ...file, call_status: frame.status } : file)) },
   );
   queryClient.setQueryData<CallDetail>(keys.detail(frame.id), (detail) =>
     detail && { ...detail, call: patchCall(detail.call, frame) },
@@ -55,7 +59,11 @@ export function useLive(): { retryNow(): void } {
         // Whoever deletes a call leaves its page at once; another reader of it is told that it is gone.
         setTimeout(() => void queryClient.invalidateQueries({ queryKey: keys.detail(id) }), GONE_MS);
       },
+      onFiles() {
+        void queryClient.invalidateQueries({ queryKey: filesKey });
+      },
       onResync() {
+        void queryClient.invalidateQueries({ queryKey: filesKey });
         void queryClient.invalidateQueries({ queryKey: keys.all });
         for (const call of trackedStore.get().values()) if (!isFinished(call.status)) void refreshTracked(call.id);
       },

@@ -3,32 +3,6 @@ import { pluralEn as plural } from './plural';
 import type { ruOutside } from './ru-outside';
 
 export const enOutside: typeof ruOutside = {
-  files: {
-    title: 'FTP Files',
-    search: 'Search by name',
-    state: 'State',
-    anyState: 'Any',
-    states: {
-      receiving: 'Arriving',
-      incomplete: 'Incomplete',
-      waiting: 'Waiting',
-      taken: 'Call',
-      known: 'Known already',
-      other: 'No recording',
-      refused: 'Refused',
-    },
-    columns: { name: 'File', user: 'Sender', size: 'Size', arrived: 'Arrived', state: 'State' },
-    send: 'To Whisper',
-    sendChosen: (n: number) => (n > 0 ? `Send to Whisper: ${n}` : 'Send to Whisper'),
-    sent: (n: number) => `Sent to recognition: ${n}`,
-    choose: (name: string) => `Choose ${name}`,
-    chooseAll: 'Choose all on this page',
-    total: (n: number, shown: string) => `${shown} ${plural(n, 'file', 'files')}`,
-    errorTitle: 'The list of files could not be loaded',
-    noMatch: 'Nothing was found',
-    emptyTitle: 'No files yet',
-    emptyText: 'Recordings that are sent over SFTP appear here by themselves.',
-  },
   outside: {
     sources: {
       upload: 'Upload',

@@ -1,6 +1,7 @@
 /** English texts, in the shape of `ru.ts`. */
 import { enAnalysis } from './en-analysis';
 import { enEditing } from './en-editing';
+import { enFiles } from './en-files';
 import { enOutside } from './en-outside';
 import { enPull } from './en-pull';
 import { pluralEn as plural } from './plural';
@@ -308,6 +309,18 @@ export const en: Dictionary = {
     no_such_version: 'There is no such version of the transcript.',
     bad_edit: 'The turn cannot be corrected like this: check its text and speaker.',
     not_reached: 'Work cannot begin at this stage: the call did not get that far.',
+    no_such_file: 'This file is gone.',
+    not_complete: 'The file is not complete: the sender has to finish it.',
+    being_written: 'The file is being written: wait until the sender is done with it.',
+    too_many_files: 'At most 10,000 files at once: choose fewer, or narrow the filter.',
+    too_many_waiting: 'Too many files wait to be sent. Wait until some of them are.',
+    too_many_downloads: 'Several archives are being downloaded. Wait until one of them is done.',
+    download_expired: 'This archive was chosen too long ago. Choose the files again.',
+    sftp_off: 'The SFTP server is off.',
+    bad_sftp_user: 'Name, password or limit is wrong: a name in lower-case letters, a password of at least 10 characters.',
+    bad_sftp_key: 'That is no public key: the line of a .pub file is needed.',
+    sftp_user_exists: 'There is an SFTP user with this name already.',
+    no_such_sftp_user: 'There is no such SFTP user: somebody may have removed it.',
     bad_retry: 'Model and language matter to recognition only.',
     unknown_model: 'There is no such model.',
     unknown_language: 'The model does not know this language.',
@@ -322,6 +335,7 @@ export const en: Dictionary = {
   },
   ...enAnalysis,
   ...enEditing,
+  ...enFiles,
   ...enOutside,
   ...enPull,
 };

@@ -2,32 +2,6 @@
 import { pluralRu as plural } from './plural';
 
 export const ruOutside = {
-  files: {
-    title: 'FTP Файлы',
-    search: 'Поиск по имени',
-    state: 'Состояние',
-    anyState: 'Любое',
-    states: {
-      receiving: 'Принимается',
-      incomplete: 'Не дослан',
-      waiting: 'Ждёт отправки',
-      taken: 'Звонок',
-      known: 'Уже был',
-      other: 'Не запись',
-      refused: 'Отклонён',
-    },
-    columns: { name: 'Файл', user: 'Отправитель', size: 'Размер', arrived: 'Пришёл', state: 'Состояние' },
-    send: 'В Whisper',
-    sendChosen: (n: number) => (n > 0 ? `Отправить в Whisper: ${n}` : 'Отправить в Whisper'),
-    sent: (n: number) => `Отправлено в распознавание: ${n}`,
-    choose: (name: string) => `Выбрать ${name}`,
-    chooseAll: 'Выбрать все на странице',
-    total: (n: number, shown: string) => `${shown} ${plural(n, 'файл', 'файла', 'файлов')}`,
-    errorTitle: 'Не удалось получить список файлов',
-    noMatch: 'Ничего не найдено',
-    emptyTitle: 'Файлов пока нет',
-    emptyText: 'Записи, присланные по SFTP, появляются здесь сами.',
-  },
   outside: {
     sources: {
       upload: 'Загрузка',

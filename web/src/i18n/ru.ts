@@ -2,6 +2,7 @@
 import { pluralRu as plural } from './plural';
 import { ruAnalysis } from './ru-analysis';
 import { ruEditing } from './ru-editing';
+import { ruFiles } from './ru-files';
 import { ruOutside } from './ru-outside';
 import { ruPull } from './ru-pull';
 
@@ -307,6 +308,18 @@ export const ru = {
     no_such_version: 'Такой версии расшифровки нет.',
     bad_edit: 'Так исправить реплику нельзя: проверьте текст и говорящего.',
     not_reached: 'С этого этапа начать нельзя: до него звонок не дошёл.',
+    no_such_file: 'Такого файла уже нет.',
+    not_complete: 'Файл не дошёл целиком: его должен дослать отправитель.',
+    being_written: 'Файл сейчас пишется: дождитесь, пока отправитель закончит.',
+    too_many_files: 'Не больше 10 000 файлов за раз: выберите меньше или сузьте фильтр.',
+    too_many_waiting: 'Слишком много файлов уже ждёт отправки. Дождитесь, пока часть уйдёт.',
+    too_many_downloads: 'Уже скачивается несколько архивов. Дождитесь конца одного из них.',
+    download_expired: 'Архив выбран слишком давно. Выберите файлы снова.',
+    sftp_off: 'SFTP-сервер выключен.',
+    bad_sftp_user: 'Имя, пароль или предел указаны неверно: имя латиницей, пароль не короче 10 символов.',
+    bad_sftp_key: 'Это не открытый ключ: нужна строка из файла .pub.',
+    sftp_user_exists: 'Пользователь SFTP с таким именем уже есть.',
+    no_such_sftp_user: 'Такого пользователя SFTP нет: возможно, его удалили.',
     bad_retry: 'Модель и язык важны только для распознавания.',
     unknown_model: 'Такой модели нет.',
     unknown_language: 'Такого языка модель не знает.',
@@ -321,6 +334,7 @@ export const ru = {
   },
   ...ruAnalysis,
   ...ruEditing,
+  ...ruFiles,
   ...ruOutside,
   ...ruPull,
 };

@@ -4,13 +4,13 @@ import { listHref, navigate, rememberList } from '../../app/router';
 import { usePollInterval } from '../../app/useLive';
 import { useI18n } from '../../i18n';
 import { Button } from '../../ui/Button';
+import { Pagination } from '../../ui/Pagination';
 import { EmptyState, ErrorState } from '../../ui/States';
 import { ProgressView } from '../progress/ProgressView';
 import { UploadList, UploadZone } from '../upload/UploadZone';
 import { FilterBar } from './FilterBar';
 import { hasFilters, NO_FILTERS, PAGE_SIZE, readFilters, toQuery, writeFilters, type Filters } from './filters';
 import { OperatorAverages } from './OperatorAverages';
-import { Pagination } from './Pagination';
 import { ResultsTable } from './ResultsTable';
 import { SummaryCards } from './SummaryCards';
 

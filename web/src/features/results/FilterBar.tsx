@@ -1,22 +1,18 @@
-import { useEffect, useId, useRef, useState, type ReactNode } from 'react';
+import { useId, useState, type ReactNode } from 'react';
 import { SOURCES } from '../../api/types';
 import { useI18n } from '../../i18n';
 import { Button } from '../../ui/Button';
 import { Icon } from '../../ui/Icon';
-import { OperatorCombobox } from '../../ui/OperatorCombobox';
+import { OperatorFilter, PeriodSelect, Range, SortSelect, TypedInput } from '../../ui/filterFields';
 import {
   DEFAULT_SORT,
   hasFilters,
   NO_FILTERS,
-  periodDays,
-  periodOf,
   TOLD_KEYS,
   WORST_FIRST,
   type Filters,
-  type Period,
 } from './filters';
 
-const TYPING_MS = 300;
 const STATUSES = ['completed', 'failed', 'no_speech', 'cancelled'] as const;
 const ACTIVE = 'queued,processing';
 
@@ -39,9 +35,7 @@ export function FilterBar({ filters, onChange, children }: Props) {
     ...TOLD_KEYS.map((key) => filters[key]),
   ].filter(Boolean).length;
   const [open, setOpen] = useState(extra > 0);
-  const period = periodOf(filters.from, filters.to);
   const [customPeriod, setCustomPeriod] = useState(false);
-  const shownPeriod: Period = customPeriod ? 'custom' : period;
   const worstFirst = filters.sort === WORST_FIRST;
 
   return (
@@ -82,28 +76,16 @@ export function FilterBar({ filters, onChange, children }: Props) {
             ))}
           </select>
         </div>
-        <div>
-          <label htmlFor={`${id}-period`} className="sr-only">
-            {t.filters.period}
-          </label>
-          <select
-            id={`${id}-period`}
-            className="field"
-            value={shownPeriod}
-            onChange={(event) => {
-              const next = event.target.value as Period;
-              setCustomPeriod(next === 'custom');
-              if (next === 'custom') setOpen(true);
-              else onChange(periodDays(next));
-            }}
-          >
-            {(['all', 'today', 'yesterday', 'week', 'month', 'custom'] as const).map((value) => (
-              <option key={value} value={value}>
-                {t.filters.periods[value]}
-              </option>
-            ))}
-          </select>
-        </div>
+        <PeriodSelect
+          from={filters.from}
+          to={filters.to}
+          custom={customPeriod}
+          onCustom={(custom) => {
+            setCustomPeriod(custom);
+            if (custom) setOpen(true);
+          }}
+          onDays={onChange}
+        />
         <Button
           icon="filter"
           aria-expanded={open}
@@ -187,7 +169,7 @@ export function FilterBar({ filters, onChange, children }: Props) {
           <Icon name="arrowUp" />
           {t.filters.worstFirst}
         </button>
-        <SortSelect value={filters.sort} onSort={(sort) => onChange({ sort })} />
+        <SortSelect value={filters.sort} sorts={t.results.sorts} onSort={(sort) => onChange({ sort })} />
         {hasFilters(filters) && (
           <Button kind="ghost" size="sm" icon="close" data-testid="filters-reset" onClick={() => onChange({ ...NO_FILTERS, sort: filters.sort })}>
             {t.filters.reset}
@@ -198,118 +180,5 @@ export function FilterBar({ filters, onChange, children }: Props) {
         </p>
       </div>
     </search>
-  );
-}
-
-/** On a narrow screen the table has no header to click. */
-function SortSelect({ value, onSort }: { value: string; onSort(sort: string): void }) {
-  const { t } = useI18n();
-  const id = useId();
-  return (
-    <div className="md:hidden">
-      <label htmlFor={id} className="sr-only">
-        {t.results.sortLabel}
-      </label>
-      <select id={id} className="field h-8 rounded-full" value={value} onChange={(event) => onSort(event.target.value)}>
-        {Object.entries(t.results.sorts).map(([sort, label]) => (
-          <option key={sort} value={sort}>
-            {label}
-          </option>
-        ))}
-      </select>
-    </div>
-  );
-}
-
-function OperatorFilter({ value, onCommit }: { value: string; onCommit(operator: string): void }) {
-  const { t } = useI18n();
-  const [draft, setDraft] = useState(value);
-  return (
-    <OperatorCombobox
-      label={t.filters.operator}
-      hideLabel
-      placeholder={t.filters.operatorPlaceholder}
-      value={draft}
-      onChange={setDraft}
-      onCommit={(name) => {
-        if (name !== value) onCommit(name);
-      }}
-    />
-  );
-}
-
-interface TypedInputProps {
-  id?: string;
-  testId?: string;
-  type: 'search' | 'number' | 'date';
-  value: string;
-  max?: number;
-  placeholder?: string;
-  className?: string;
-  label?: string;
-  onValue(value: string): void;
-}
-
-/** A field that speaks 300 ms after the last key, and follows the address when that changes. */
-function TypedInput({ id, testId, type, value, max, placeholder, className = '', label, onValue }: TypedInputProps) {
-  const [draft, setDraft] = useState(value);
-  const sent = useRef(value);
-  const latest = useRef(onValue);
-  useEffect(() => {
-    latest.current = onValue;
-  });
-  useEffect(() => {
-    // The address changed by another hand: the back button, "reset".
-    if (value !== sent.current) {
-      sent.current = value;
-      setDraft(value);
-    }
-  }, [value]);
-  useEffect(() => {
-    if (draft === sent.current) return;
-    const timer = setTimeout(() => {
-      sent.current = draft;
-      latest.current(draft);
-    }, TYPING_MS);
-    return () => clearTimeout(timer);
-  }, [draft]);
-  return (
-    <input
-      id={id}
-      data-testid={testId}
-      type={type === 'number' ? 'text' : type}
-      inputMode={type === 'number' ? 'decimal' : undefined}
-      max={max}
-      aria-label={label}
-      className={`field ${className}`}
-      placeholder={placeholder}
-      value={draft}
-      onChange={(event) => setDraft(type === 'number' ? event.target.value.replace(/[^\d.,]/g, '') : event.target.value)}
-    />
-  );
-}
-
-interface RangeProps {
-  title: string;
-  type: 'number' | 'date';
-  max?: number;
-  names: [string, string];
-  values: [string, string];
-  onValues(from: string, to: string): void;
-}
-
-function Range({ title, type, max, names, values, onValues }: RangeProps) {
-  const { t } = useI18n();
-  return (
-    <fieldset className="min-w-0">
-      <legend className="label">{title}</legend>
-      <div className="flex items-center gap-2">
-        <TypedInput type={type} max={max} label={names[0]} value={values[0]} placeholder={t.common.from} onValue={(from) => onValues(from, values[1])} />
-        <span aria-hidden="true" className="text-ink-faint">
-          –
-        </span>
-        <TypedInput type={type} max={max} label={names[1]} value={values[1]} placeholder={t.common.to} onValue={(to) => onValues(values[0], to)} />
-      </div>
-    </fieldset>
   );
 }

@@ -4,6 +4,7 @@ import type { CallView, CriterionPercent } from '../../api/types';
 import { callHref, navigate } from '../../app/router';
 import { useI18n } from '../../i18n';
 import { Icon } from '../../ui/Icon';
+import { SortHeader } from '../../ui/SortHeader';
 import { ScoreBar, ScorePill, ScoreText } from '../../ui/score';
 import { StatusBadge } from '../../ui/StatusBadge';
 
@@ -79,37 +80,6 @@ export function ResultsTable({ calls, stale, sort, query, onSort }: Props) {
             ))}
       </tbody>
     </table>
-  );
-}
-
-interface SortHeaderProps {
-  name: string;
-  by: string;
-  first: '' | '-';
-  sort: string;
-  className: string;
-  onSort(sort: string): void;
-}
-
-function SortHeader({ name, by, first, sort, className, onSort }: SortHeaderProps) {
-  const { t } = useI18n();
-  const direction = sort === by ? 'ascending' : sort === `-${by}` ? 'descending' : undefined;
-  const next = direction ? (direction === 'ascending' ? `-${by}` : by) : `${first}${by}`;
-  return (
-    <th scope="col" aria-sort={direction} className={className}>
-      <button
-        type="button"
-        title={t.results.sortBy(name)}
-        className={`-mx-1.5 inline-flex items-center gap-1 rounded-md px-1.5 py-0.5 hover:bg-sunken hover:text-ink ${direction ? 'text-accent' : ''}`}
-        onClick={() => onSort(next)}
-      >
-        {name}
-        <Icon
-          name={direction === 'ascending' ? 'arrowUp' : direction === 'descending' ? 'arrowDown' : 'sort'}
-          className={`size-3.5 ${direction ? '' : 'opacity-45'}`}
-        />
-      </button>
-    </th>
   );
 }
 

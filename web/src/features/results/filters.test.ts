@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { hasFilters, isoDay, NO_FILTERS, periodDays, periodOf, readFilters, readNumber, toQuery, writeFilters } from './filters';
+import { isoDay, periodDays, periodOf, readNumber } from '../../ui/periods';
+import { hasFilters, NO_FILTERS, readFilters, toQuery, writeFilters } from './filters';
 
 describe('filters in the address', () => {
   it('come back as they were written', () => {

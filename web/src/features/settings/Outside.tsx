@@ -5,7 +5,7 @@ import { useI18n } from '../../i18n';
 import { Button } from '../../ui/Button';
 import { Notice, useErrorText } from '../../ui/States';
 import { toast } from '../../ui/Toasts';
-import { isoDay } from '../results/filters';
+import { isoDay } from '../../ui/periods';
 import { Facts, Section } from './parts';
 
 /** MANGO OFFICE: where it sends events, and how the downloads stand. */

@@ -13,6 +13,7 @@ import { NamesSection } from './Names';
 import { CalltouchSection, MangoSection } from './Outside';
 import { Facts, Section } from './parts';
 import { PullSection } from './Pull';
+import { SftpUsersSection } from './SftpUsers';
 
 export function SettingsPage({ user }: { user: User }) {
   const { t } = useI18n();
@@ -25,6 +26,7 @@ export function SettingsPage({ user }: { user: User }) {
       <Account user={user} />
       <Appearance />
       <PasswordForm />
+      <SftpUsersSection />
       <EmployeesSection />
       <NamesSection />
       <MangoSection />

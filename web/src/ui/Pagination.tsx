@@ -1,5 +1,5 @@
-import { useI18n } from '../../i18n';
-import { Button } from '../../ui/Button';
+import { useI18n } from '../i18n';
+import { Button } from './Button';
 
 interface Props {
   page: number;
