@@ -16,11 +16,13 @@ const CHROMIUM_ARGS = [
 /**
  * Refusals that belong to what is tested: the page asks who is signed in before anybody is, a wrong password is
  * refused, and so are a correction of a version that somebody else has changed and a list of employees with a fault.
+ * A call that is deleted while it is worked on may be asked for once more.
  */
 const EXPECTED = [
   [/\/api\/v1\/auth\/(me|login)$/, '401'],
   [/\/api\/v1\/results\/\w+\/turns\/\d+$/, '409'],
   [/\/api\/v1\/employees\/import$/, '400'],
+  [/\/api\/v1\/status\/\w+$/, '404'],
 ];
 
 export const env = {
