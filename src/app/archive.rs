@@ -52,6 +52,7 @@ impl ArchiveDoor {
             sources: config.sources.clone(),
             models: Arc::new(model_store(config)),
             rules: Arc::new(Rules::compile(scorecard(config)?)),
+            judge: None,
         };
         let runner = Runner::new(
             Arc::clone(&store),
