@@ -2,6 +2,7 @@
 import { enAnalysis } from './en-analysis';
 import { enEditing } from './en-editing';
 import { enFiles } from './en-files';
+import { enLlm } from './en-llm';
 import { enOutside } from './en-outside';
 import { enPull } from './en-pull';
 import { pluralEn as plural } from './plural';
@@ -338,4 +339,5 @@ export const en: Dictionary = {
   ...enFiles,
   ...enOutside,
   ...enPull,
+  ...enLlm,
 };

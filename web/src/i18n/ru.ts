@@ -3,6 +3,7 @@ import { pluralRu as plural } from './plural';
 import { ruAnalysis } from './ru-analysis';
 import { ruEditing } from './ru-editing';
 import { ruFiles } from './ru-files';
+import { ruLlm } from './ru-llm';
 import { ruOutside } from './ru-outside';
 import { ruPull } from './ru-pull';
 
@@ -337,6 +338,7 @@ export const ru = {
   ...ruFiles,
   ...ruOutside,
   ...ruPull,
+  ...ruLlm,
 };
 
 /** The shape every language must have. */

@@ -34,7 +34,8 @@ export function ScorePanel({ score, player, callId }: Props) {
             <ScoreRing percent={score.overall_percent} size={108} />
           </span>
           <ul className="flex min-w-0 flex-1 flex-col gap-2.5">
-            {score.criteria.map((criterion) => (
+            <ModelNotice score={score} />
+      {score.criteria.map((criterion) => (
               <li key={criterion.key}>
                 <div className="flex items-baseline justify-between gap-2">
                   <span className="truncate">{nameOf(criterion)}</span>
@@ -77,6 +78,30 @@ export function ScorePanel({ score, player, callId }: Props) {
   );
 }
 
+/** What a language model has to do with the score, where one is used. */
+function ModelNotice({ score }: { score: Score }) {
+  const { t, fmt } = useI18n();
+  const note = score.model;
+  if (!note) return null;
+  const words = t.score.model;
+  if (note.state === 'judged')
+    return (
+      <p data-testid="model-note" className="px-1 text-[0.88rem] text-ink-soft">
+        {words.judged(note.model, fmt.number(note.confirmed), fmt.number(note.quotes))}
+      </p>
+    );
+  const codes: Record<string, string> = words.codes;
+  const why = note.code ? (codes[note.code] ?? note.message) : null;
+  return (
+    <div data-testid="model-note">
+      <Notice tone={note.state === 'failed' || why ? 'fair' : 'info'}>
+        {note.state === 'failed' ? words.failed : words.waiting}
+        {why && ` ${why}`}
+      </Notice>
+    </div>
+  );
+}
+
 function RescoreButton({ callId }: { callId: string }) {
   const { t } = useI18n();
   const errorText = useErrorText();
@@ -93,13 +118,13 @@ function RescoreButton({ callId }: { callId: string }) {
   );
 }
 
-const ORDER: Record<Verdict, number> = { failed: 0, met: 1, not_applicable: 2 };
+const ORDER: Record<Verdict, number> = { failed: 0, unconfirmed: 1, met: 2, not_applicable: 3 };
 
 function CriterionCard({ criterion, onlyFailed, player }: { criterion: Criterion; onlyFailed: boolean; player: PlayerController }) {
   const { t, fmt, nameOf } = useI18n();
   const titleId = useId();
   const items = criterion.items
-    .filter((item) => !onlyFailed || item.verdict === 'failed')
+    .filter((item) => !onlyFailed || item.verdict === 'failed' || item.verdict === 'unconfirmed')
     .toSorted((a, b) => ORDER[a.verdict] - ORDER[b.verdict]);
   const counted = criterion.items.filter((item) => item.verdict !== 'not_applicable');
   const met = counted.filter((item) => item.verdict === 'met').length;
@@ -145,6 +170,7 @@ const VERDICTS: Record<Verdict, { icon: IconName; className: string }> = {
   met: { icon: 'check', className: 'bg-good-soft text-good' },
   failed: { icon: 'close', className: 'bg-bad-soft text-bad' },
   not_applicable: { icon: 'minus', className: 'bg-sunken text-ink-faint' },
+  unconfirmed: { icon: 'warning', className: 'bg-fair-soft text-fair' },
 };
 const SHOWN_EVIDENCE = 3;
 
@@ -171,6 +197,11 @@ function ItemRow({ item, player }: { item: Item; player: PlayerController }) {
           {reasonText(item.reason, t, fmt)}
           {item.weight !== 1 && <span className="text-ink-faint"> · {t.score.weight(fmt.number(item.weight, 2))}</span>}
         </p>
+        {item.comment && (
+          <p className="text-[0.88rem] text-ink-soft">
+            <span className="text-ink-faint">{t.score.modelSays}</span> {item.comment}
+          </p>
+        )}
         {evidence.length > 0 && (
           <ul className="mt-1.5 flex flex-col gap-1.5">
             {evidence.map((one, index) => (

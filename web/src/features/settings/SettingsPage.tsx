@@ -9,6 +9,7 @@ import { Segmented } from '../../ui/Segmented';
 import { Notice, useErrorText } from '../../ui/States';
 import { toast } from '../../ui/Toasts';
 import { EmployeesSection } from './Employees';
+import { LlmSection } from './Llm';
 import { NamesSection } from './Names';
 import { CalltouchSection, MangoSection } from './Outside';
 import { Facts, Section } from './parts';
@@ -28,6 +29,7 @@ export function SettingsPage({ user }: { user: User }) {
       <PasswordForm />
       <SftpUsersSection />
       <EmployeesSection />
+      <LlmSection />
       <NamesSection />
       <MangoSection />
       <CalltouchSection />
