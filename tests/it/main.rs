@@ -34,6 +34,7 @@ mod queue;
 mod retries;
 mod robustness;
 mod server;
+mod sftp_archive;
 mod sftp_clients;
 mod sftp_drop;
 mod sftp_files;

@@ -17,7 +17,7 @@ use crate::sftp_drop::{PASSWORD, file, port, put, recording, setup};
 
 /// Names with everything that means something in an address, and one that is no
 /// UTF-8; each as it stands in the URL of a client.
-const NAMES: [&str; 5] = [
+pub(crate) const NAMES: [&str; 5] = [
     "2026/%D0%B7%D0%B2%D0%BE%D0%BD%D0%BE%D0%BA%20%E2%84%961%20(%D0%B0).wav",
     "a%20b+c%2520d%23e%3Ff%26g=h%3B%25.wav",
     "deep/er/bytes:abc.wav",
@@ -26,7 +26,7 @@ const NAMES: [&str; 5] = [
 ];
 
 /// A server whose sender's files wait, and its SFTP port.
-async fn manual() -> (Server, u64) {
+pub(crate) async fn manual() -> (Server, u64) {
     let server = Server::start(&setup()).await;
     let port = port(&server).await;
     set_mode(&server, "manual").await;
@@ -40,7 +40,7 @@ async fn set_mode(server: &Server, mode: &str) {
 }
 
 /// The list with a query, once it has `total` files.
-async fn listed(server: &Server, query: &str, total: u64) -> Value {
+pub(crate) async fn listed(server: &Server, query: &str, total: u64) -> Value {
     let start = Instant::now();
     loop {
         let list = server
@@ -63,7 +63,7 @@ fn paths(list: &Value) -> Vec<&str> {
 }
 
 /// What curl gets: head and body.
-fn curl(server: &Server, path: &str, more: &[&str]) -> (String, Vec<u8>) {
+pub(crate) fn curl(server: &Server, path: &str, more: &[&str]) -> (String, Vec<u8>) {
     let dir = tempfile::tempdir().expect("a directory");
     let (head, body) = (dir.path().join("head"), dir.path().join("body"));
     let output = Command::new("curl")
@@ -244,105 +244,6 @@ async fn a_file_that_is_not_whole_is_neither_read_nor_removed_while_written() {
     let (status, _) = server.send(Method::DELETE, remove, None).await;
     assert_eq!(status, 204);
     listed(&server, "", 0).await;
-    let _ = server.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_archive_of_files() {
-    let (server, port) = manual().await;
-    let client = tempfile::tempdir().expect("a directory");
-    for (seed, name) in NAMES.iter().enumerate() {
-        let wav = recording(client.path(), "a.wav", seed as u32);
-        put(port, &wav, name, &[]);
-    }
-    let gone = recording(client.path(), "a.wav", 9);
-    put(port, &gone, "gone.wav", &[]);
-    listed(&server, "state=waiting", 6).await;
-    let (status, prepared) = server
-        .send(
-            Method::POST,
-            "/sftp/download/prepare",
-            Some(json!({ "all": { "state": "waiting" } })),
-        )
-        .await;
-    assert_eq!(status, 200, "{prepared}");
-    assert_eq!(prepared["files"], 6, "{prepared}");
-    // Somebody takes one away between choosing and fetching.
-    std::fs::remove_file(server.data_dir().join("sftp/files/mango/gone.wav")).expect("removed");
-    let path = format!("/sftp/download/{}", prepared["id"].as_str().expect("an id"));
-    let (head, archive) = curl(&server, &path, &["--compressed"]);
-    assert!(head.starts_with("http/1.1 200"), "{head}");
-    assert!(head.contains("content-type: application/zip"), "{head}");
-    assert!(
-        head.contains("content-disposition: attachment; filename=\"sftp-"),
-        "{head}"
-    );
-    let zip = client.path().join("files.zip");
-    std::fs::write(&zip, &archive).expect("written");
-    let test = Command::new("unzip")
-        .arg("-tq")
-        .arg(&zip)
-        .output()
-        .expect("unzip is installed");
-    assert!(
-        test.status.success(),
-        "{}",
-        String::from_utf8_lossy(&test.stdout)
-    );
-    let script = "import sys, zipfile, hashlib, json
-z = zipfile.ZipFile(sys.argv[1])
-assert z.testzip() is None
-print(json.dumps({i.filename: [i.compress_type, hashlib.sha256(z.read(i)).hexdigest(), i.file_size] for i in z.infolist()}))";
-    let read = Command::new("python3")
-        .args(["-c", script])
-        .arg(&zip)
-        .output()
-        .expect("python3");
-    assert!(
-        read.status.success(),
-        "{}",
-        String::from_utf8_lossy(&read.stderr)
-    );
-    let members: Value = serde_json::from_slice(&read.stdout).expect("JSON");
-    let names: Vec<&String> = members.as_object().expect("members").keys().collect();
-    assert_eq!(names.len(), 6, "{names:?}");
-    assert!(members["mango/2026/звонок №1 (а).wav"][0] == 0, "{members}");
-    assert!(members["not included.txt"].is_array(), "{members}");
-    let told = String::from_utf8_lossy(&archive);
-    assert!(
-        told.contains("mango/gone.wav: there is no such file"),
-        "what is missing is told"
-    );
-
-    // Straight away, of files by name; and what cannot be asked for.
-    let one = json!({ "files": [{ "user": "mango", "path": "deep/er/bytes:abc.wav" }] });
-    let request = server.request(Method::POST, "/sftp/download").json(&one);
-    let answer = request.send().await.expect("an answer");
-    assert_eq!(answer.status(), 200);
-    assert_eq!(&answer.bytes().await.expect("bytes")[..4], b"PK\x03\x04");
-    for (body, code) in [
-        (json!({}), "bad_selection"),
-        (json!({ "files": [], "all": {} }), "bad_selection"),
-        (json!({ "files": [] }), "no_files"),
-        (
-            json!({ "files": [{ "user": "mango", "path": "../x" }] }),
-            "bad_name",
-        ),
-        (json!({ "all": { "stat": "waiting" } }), "bad_request"),
-        (json!({ "all": { "state": "lost" } }), "bad_filter"),
-    ] {
-        let answer = server
-            .send(Method::POST, "/sftp/download", Some(body))
-            .await;
-        assert_error("an archive", &answer, 400, code);
-    }
-    let answer = server.send(Method::GET, "/sftp/download/none", None).await;
-    assert_error(
-        "an archive that nobody chose",
-        &answer,
-        404,
-        "download_expired",
-    );
     let _ = server.stop().await;
 }
 
