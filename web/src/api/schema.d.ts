@@ -920,6 +920,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/llm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether a language model judges, what waits for it and what it cost today. */
+        get: operations["llm"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/llm/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ask the language model again at once, whatever went wrong before. */
+        post: operations["llmResume"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/llm/egress": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What was sent to language models, the latest first. */
+        get: operations["llmEgress"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/ws": {
         parameters: {
             query?: never;
@@ -1175,6 +1226,48 @@ export interface components {
             speaker_changed: boolean;
         };
         /**
+         * EgressPage
+         * @description One page of what was sent, the latest first.
+         */
+        EgressPage: {
+            items: components["schemas"]["EgressView"][];
+            /** Format: uint64 */
+            total: number;
+            /** Format: uint32 */
+            page: number;
+            /** Format: uint32 */
+            page_size: number;
+        };
+        /**
+         * EgressView
+         * @description One request that was sent.
+         */
+        EgressView: {
+            at: string;
+            call_id: string;
+            host: string;
+            model: string;
+            purpose: components["schemas"]["PurposeView"];
+            /**
+             * Format: uint64
+             * @description Characters that were sent.
+             */
+            chars: number;
+            /**
+             * Format: uint32
+             * @description Different pieces of personal data that were hidden.
+             */
+            hidden: number;
+            /** @description `ok`, or the stable name of what went wrong. */
+            outcome: string;
+            /** Format: uint32 */
+            input_tokens: number;
+            /** Format: uint32 */
+            output_tokens: number;
+            /** Format: double */
+            cost: number;
+        };
+        /**
          * EmployeeRequest
          * @description An employee as a person writes them.
          */
@@ -1212,7 +1305,7 @@ export interface components {
             items: components["schemas"]["EmployeeView"][];
         };
         /** @enum {string} */
-        EngineView: "rules";
+        EngineView: "rules" | "model";
         /**
          * ErrandView
          * @description Something that is to be fetched.
@@ -1335,6 +1428,10 @@ export interface components {
             verdict: components["schemas"]["VerdictView"];
             reason: components["schemas"]["ReasonView"];
             evidence: components["schemas"]["EvidenceView"][];
+            /** @description Who judged this item. */
+            judged_by: components["schemas"]["EngineView"] & unknown;
+            /** @description Why, in the model's words. */
+            comment?: string;
         };
         /**
          * LaneView
@@ -1364,6 +1461,31 @@ export interface components {
             failed: number;
             /** @description The first of both, those that were given up first. */
             errands: components["schemas"]["ErrandView"][];
+        };
+        /**
+         * LlmView
+         * @description How it stands with the language model.
+         */
+        LlmView: {
+            /** @description Whether one is turned on in the settings. */
+            enabled: boolean;
+            /** @description Host and port of its server. */
+            host?: string;
+            model?: string;
+            /** @description Whether what is sent stays on this machine. */
+            local?: boolean;
+            /**
+             * Format: uint64
+             * @description Calls that wait for it.
+             */
+            waiting: number;
+            paused?: components["schemas"]["PausedView"];
+            today?: components["schemas"]["SpentView"];
+            /**
+             * Format: double
+             * @description What may be spent in a day; null is no limit.
+             */
+            daily_budget?: number;
         };
         /**
          * LoginRequest
@@ -1489,8 +1611,36 @@ export interface components {
             /** @description Instructions of the processor that it is computed with. */
             instructions: string;
         };
+        /**
+         * ModelNoteView
+         * @description What a language model has to do with a score.
+         */
+        ModelNoteView: {
+            state: components["schemas"]["ModelStateView"];
+            /** @description Its name. */
+            model: string;
+            /** @description Stable name of what went wrong last. */
+            code?: string;
+            message?: string;
+            /**
+             * Format: uint32
+             * @description Quotes that it gave.
+             */
+            quotes: number;
+            /**
+             * Format: uint32
+             * @description Those of them that are in the transcript, said by the right party.
+             */
+            confirmed: number;
+            /** Format: uint32 */
+            input_tokens: number;
+            /** Format: uint32 */
+            output_tokens: number;
+        };
         /** @enum {string} */
         ModelState: "ready" | "missing" | "invalid";
+        /** @enum {string} */
+        ModelStateView: "waiting" | "judged" | "failed";
         /**
          * ModelView
          * @description A speech model.
@@ -1623,6 +1773,17 @@ export interface components {
         PatternView: {
             name: string;
             regex: string;
+        };
+        /**
+         * PausedView
+         * @description Why nothing is asked now.
+         */
+        PausedView: {
+            /** @description It is asked again then. */
+            until: string;
+            /** @description Stable name of the reason. */
+            code: string;
+            message: string;
         };
         /**
          * PayloadView
@@ -1805,6 +1966,11 @@ export interface components {
          * @enum {string}
          */
         PullTriggerView: "daily" | "fallback" | "manual";
+        /**
+         * @description What a language model is used for.
+         * @enum {string}
+         */
+        PurposeView: "score" | "question" | "summary";
         /** QueueHealth */
         QueueHealth: {
             /** Format: uint64 */
@@ -1832,7 +1998,7 @@ export interface components {
             client?: number;
         };
         /** @enum {string} */
-        ReasonCodeView: "phrase_found" | "phrase_absent" | "phrase_forbidden_found" | "phrase_forbidden_absent" | "trigger_absent" | "speakers_unknown" | "metric_ok" | "metric_exceeded" | "metric_below" | "metric_unavailable";
+        ReasonCodeView: "phrase_found" | "phrase_absent" | "phrase_forbidden_found" | "phrase_forbidden_absent" | "trigger_absent" | "speakers_unknown" | "metric_ok" | "metric_exceeded" | "metric_below" | "metric_unavailable" | "model_unconfirmed";
         /**
          * ReasonView
          * @description Why an item got its verdict.
@@ -1925,6 +2091,8 @@ export interface components {
         ScoreView: {
             scorecard: components["schemas"]["ScorecardRefView"];
             engine: components["schemas"]["EngineView"];
+            /** @description What a language model has to do with it; null where none is used. */
+            model?: components["schemas"]["ModelNoteView"] & unknown;
             /**
              * Format: uint8
              * @description 1 speakers and language model, 2 rules only, 3 speakers not told apart, 4 no transcript.
@@ -2222,6 +2390,23 @@ export interface components {
          */
         SpeakersView: "channels" | "diarized" | "unseparated";
         /**
+         * SpentView
+         * @description What was sent and spent.
+         */
+        SpentView: {
+            /** Format: uint64 */
+            requests: number;
+            /** Format: uint64 */
+            input_tokens: number;
+            /** Format: uint64 */
+            output_tokens: number;
+            /**
+             * Format: double
+             * @description By the prices of the settings.
+             */
+            cost: number;
+        };
+        /**
          * @description The five stages.
          * @enum {string}
          */
@@ -2415,7 +2600,7 @@ export interface components {
             role: string;
         };
         /** @enum {string} */
-        VerdictView: "met" | "failed" | "not_applicable";
+        VerdictView: "met" | "failed" | "not_applicable" | "unconfirmed";
         /**
          * VersionView
          * @description A version of a transcript.
@@ -7340,6 +7525,257 @@ export interface operations {
                 };
                 content: {
                     "application/octet-stream": string;
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    llm: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["LlmView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    llmResume: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["LlmView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    llmEgress: {
+        parameters: {
+            query?: {
+                /** @description From 1. */
+                page?: number;
+                /** @description 1 to 200; 25 unless told. */
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["EgressPage"];
                 };
             };
             /** @description The request is not understood. */

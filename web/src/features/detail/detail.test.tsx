@@ -25,8 +25,8 @@ const score: Score = {
       percent: 50,
       auto_failed: false,
       items: [
-        { key: 'na', name: 'Допродажа', weight: 1, verdict: 'not_applicable', auto_fail: false, reason: { code: 'trigger_absent', ...none }, evidence: [] },
-        { key: 'hello', name: 'Поздоровался', weight: 1, verdict: 'met', auto_fail: false, reason: { code: 'phrase_found', ...none }, evidence: [] },
+        { key: 'na', name: 'Допродажа', weight: 1, verdict: 'not_applicable', auto_fail: false, reason: { code: 'trigger_absent', ...none }, evidence: [], judged_by: 'rules' },
+        { key: 'hello', name: 'Поздоровался', weight: 1, verdict: 'met', auto_fail: false, reason: { code: 'phrase_found', ...none }, evidence: [], judged_by: 'rules' },
         {
           key: 'bye',
           name: 'Попрощался',
@@ -35,6 +35,7 @@ const score: Score = {
           auto_fail: false,
           reason: { code: 'phrase_absent', ...none },
           evidence: [{ kind: 'expected', turn_index: 1, speaker: 'client', quote: '<b>До свидания</b>', start_ms: 61_000, end_ms: 62_000 }],
+          judged_by: 'rules',
         },
       ],
     },
@@ -79,6 +80,26 @@ it('puts failed items first and plays the second of the evidence', async () => {
   expect(verdicts).toEqual(['failed', 'met', 'not_applicable']);
   await userEvent.click(screen.getByTestId('evidence'));
   expect(playFrom).toHaveBeenCalledWith(61_000);
+});
+
+it('tells what a model judged, what it could not prove and why it is not asked', () => {
+  const [criterion] = score.criteria;
+  if (!criterion) throw new Error('the sample has a criterion');
+  const note = { model: 'small', quotes: 4, confirmed: 3, input_tokens: 10, output_tokens: 2 };
+  const items = criterion.items.map((item) =>
+    item.key === 'hello'
+      ? { ...item, verdict: 'unconfirmed' as const, reason: { code: 'model_unconfirmed' as const, ...none }, judged_by: 'model' as const, comment: '<i>сказал сам</i>' }
+      : item,
+  );
+  const judged: Score = { ...score, engine: 'model', model: { ...note, state: 'judged' }, criteria: [{ ...criterion, items }] };
+  const { unmount } = renderIn(<ScorePanel score={judged} player={new PlayerController()} />);
+  expect(screen.getByTestId('model-note')).toHaveTextContent('small: подтверждено цитат 3 из 4');
+  expect(screen.getByTestId('item-hello')).toHaveTextContent('Модель не подтвердила это цитатой из разговора');
+  expect(screen.getByTestId('item-hello')).toHaveTextContent('<i>сказал сам</i>');
+  unmount();
+  const waiting: Score = { ...score, model: { ...note, state: 'waiting', code: 'llm_quota', message: 'HTTP 429' } };
+  renderIn(<ScorePanel score={waiting} player={new PlayerController()} />);
+  expect(screen.getByTestId('model-note')).toHaveTextContent('закончились средства');
 });
 
 it('shows the words of the server as text, whatever they are', () => {
