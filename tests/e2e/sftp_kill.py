@@ -6,6 +6,7 @@ After each kill the folder is read, then the server starts again on the same dat
 the end every recording that was acknowledged is one call, with the same sound.
 """
 
+import atexit
 import hashlib
 import io
 import json
@@ -34,6 +35,8 @@ def start(place):
     process = subprocess.Popen(
         [PROGRAM, "--config", f"{place}/config.toml", "serve"], stdout=subprocess.PIPE, stderr=log, text=True
     )
+    # Also where a check fails; one that has ended is left alone.
+    atexit.register(process.kill)
     port = page = None
     for line in process.stdout:
         if "sftp://" in line:
