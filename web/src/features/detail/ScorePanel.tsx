@@ -34,8 +34,7 @@ export function ScorePanel({ score, player, callId }: Props) {
             <ScoreRing percent={score.overall_percent} size={108} />
           </span>
           <ul className="flex min-w-0 flex-1 flex-col gap-2.5">
-            <ModelNotice score={score} />
-      {score.criteria.map((criterion) => (
+            {score.criteria.map((criterion) => (
               <li key={criterion.key}>
                 <div className="flex items-baseline justify-between gap-2">
                   <span className="truncate">{nameOf(criterion)}</span>
@@ -70,6 +69,7 @@ export function ScorePanel({ score, player, callId }: Props) {
           </div>
         )}
       </div>
+      <ModelNotice score={score} />
       {score.criteria.map((criterion) => (
         <CriterionCard key={criterion.key} criterion={criterion} onlyFailed={onlyFailed} player={player} />
       ))}
