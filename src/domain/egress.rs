@@ -64,6 +64,6 @@ pub struct Pending {
     pub since: Timestamp,
     /// Not before this.
     pub not_before: Timestamp,
-    /// Attempts that brought nothing.
+    /// Answers that could not be used.
     pub attempts: u32,
 }

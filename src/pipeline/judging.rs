@@ -209,7 +209,7 @@ impl Judging {
         if !entry.job.state.is_final() {
             // It is being indexed, or worked on again: then a new score comes.
             let soon = Timestamp::now() + SignedDuration::from_secs(2);
-            store.postpone_judging(id, soon, "at_work", "the call is being worked on")?;
+            store.postpone_judging(id, soon, "at_work", "the call is being worked on", false)?;
             return Ok(Ok(()));
         }
         let settings = self.client.settings();
@@ -304,7 +304,7 @@ impl Judging {
             LlmError::Stopped => return Ok(()),
             LlmError::Unusable(_) if attempts < ATTEMPTS => {
                 let later = Timestamp::now() + doubled(attempts);
-                store.postpone_judging(id, later, code, &message)?;
+                store.postpone_judging(id, later, code, &message, true)?;
             }
             LlmError::Unusable(_) | LlmError::Refused(_) => {
                 tracing::warn!(call = %id, code, message, "the score of the rules stays");
@@ -320,7 +320,7 @@ impl Judging {
             | LlmError::Budget => {
                 // The pause holds all back; the call is first again when it ends.
                 self.pause(error);
-                store.postpone_judging(id, Timestamp::now(), code, &message)?;
+                store.postpone_judging(id, Timestamp::now(), code, &message, false)?;
             }
         }
         if let Some(entry) = store.entry(id)? {

@@ -49,20 +49,21 @@ impl Store {
     }
 
     /// A call waits on: not before `not_before`, for the reason that its score tells
-    /// from now on.
+    /// from now on. `unusable`: there was an answer, and it could not be used.
     pub fn postpone_judging(
         &self,
         id: &CallId,
         not_before: Timestamp,
         code: &str,
         message: &str,
+        unusable: bool,
     ) -> Result<(), StoreError> {
         let txn = self.write()?;
         let key = id.as_str();
         let Some(mut pending) = get_pending(&txn, key)? else {
             return Ok(());
         };
-        pending.attempts += 1;
+        pending.attempts += u32::from(unusable);
         pending.not_before = not_before;
         put_pending(&txn, key, &pending)?;
         if let Some(mut score) = get::<Score>(&txn, schema::SCORES, key)?
