@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use jiff::Timestamp;
 use poem::Server;
 use poem::listener::{Acceptor, Listener, TcpListener};
 use tokio::sync::Semaphore;
@@ -21,6 +22,7 @@ use crate::api::sessions::Tokens;
 use crate::api::sftp_stream::Downloads;
 use crate::config::Config;
 use crate::control;
+use crate::domain::card_version::CardOrigin;
 use crate::domain::scorecard_toml::{self, DEFAULT_SCORECARD};
 use crate::domain::{Scorecard, User};
 use crate::events::Events;
@@ -32,7 +34,8 @@ use crate::intake::outside::Outside;
 use crate::intake::pull::{self, Pulls};
 use crate::llm::Client;
 use crate::pipeline::judging::{Judges, Judging};
-use crate::pipeline::score::Rules;
+use crate::pipeline::rescoring::{Rescorer, Rescorings};
+use crate::pipeline::score::{InForce, Rules};
 use crate::pipeline::stages::Tools;
 use crate::pipeline::{Runner, Workers};
 use crate::schedule::{self, Schedule};
@@ -59,6 +62,8 @@ pub struct Parts {
     pub events: Events,
     /// What has a language model judge, where one is turned on.
     pub judging: Option<Arc<Judging>>,
+    /// Scores the past again.
+    pub rescorings: Arc<Rescorings>,
     /// The queue's workers.
     pub runner: Arc<Runner>,
     /// The way in.
@@ -140,6 +145,7 @@ pub struct App {
     parts: Arc<Parts>,
     workers: Workers,
     judges: Option<Judges>,
+    rescorer: Rescorer,
     fetching: Fetching,
     pulling: pull::Watching,
     schedule: Schedule,
@@ -160,14 +166,31 @@ pub fn model_store(config: &Config) -> ModelStore {
     }
 }
 
-/// The scorecard of a configuration, version 0 (the store gives the version).
-pub fn scorecard(config: &Config) -> anyhow::Result<Scorecard> {
-    let text = match &config.scoring.scorecard {
-        Some(path) => std::fs::read_to_string(path)
-            .with_context(|| format!("the scorecard {}", path.display()))?,
-        None => DEFAULT_SCORECARD.to_owned(),
+/// The scorecard that a start is given.
+pub struct GivenCard {
+    /// Version 0: the store gives the version.
+    pub card: Scorecard,
+    /// The file.
+    pub text: String,
+    /// Where it is from.
+    pub origin: CardOrigin,
+}
+
+/// The scorecard of a configuration.
+pub fn scorecard(config: &Config) -> anyhow::Result<GivenCard> {
+    let (text, origin) = match &config.scoring.scorecard {
+        Some(path) => {
+            let text = std::fs::read_to_string(path)
+                .with_context(|| format!("the scorecard {}", path.display()))?;
+            (text, CardOrigin::File)
+        }
+        None => (DEFAULT_SCORECARD.to_owned(), CardOrigin::BuiltIn),
     };
-    Ok(scorecard_toml::parse(&text, 0)?)
+    Ok(GivenCard {
+        card: scorecard_toml::parse(&text, 0)?,
+        text,
+        origin,
+    })
 }
 
 impl App {
@@ -193,7 +216,7 @@ impl App {
             speech: config.speech.clone(),
             sources: config.sources.clone(),
             models: Arc::new(model_store(&config)),
-            rules: Arc::new(rules),
+            in_force: Arc::new(InForce::new(rules)),
             judge: config.llm.enabled.then(|| config.llm.model.clone()),
         };
         let runner = Runner::new(
@@ -210,6 +233,7 @@ impl App {
             "recognition computes with"
         );
         let workers = runner.start()?;
+        let (rescorings, rescorer) = Rescorings::start(Arc::clone(&runner))?;
         let (judging, judges) = start_judging(&config, &runner)?.unzip();
         let intake = Arc::new(Intake::new(
             Arc::clone(&store),
@@ -242,6 +266,7 @@ impl App {
             search,
             events,
             runner,
+            rescorings,
             judging,
             intake,
             outside,
@@ -256,6 +281,7 @@ impl App {
             parts,
             workers,
             judges,
+            rescorer,
             fetching,
             pulling,
             schedule,
@@ -320,6 +346,7 @@ impl App {
         self.schedule.stop().await;
         let (workers, fetching, parts) = (self.workers, self.fetching, self.parts);
         let (receiving, pulling, judges) = (self.receiving, self.pulling, self.judges);
+        let rescorer = self.rescorer;
         tokio::task::spawn_blocking(move || {
             if let Some(sftp) = &parts.sftp {
                 sftp.stop();
@@ -330,6 +357,7 @@ impl App {
             fetching.stop();
             pulling.stop();
             workers.stop();
+            rescorer.stop();
             if let Some(judges) = judges {
                 judges.stop();
             }
@@ -399,7 +427,8 @@ fn open(config: &Config) -> anyhow::Result<Opened> {
         store.stop_judging()?;
     }
     let search = Search::open(&config.data_dir.join("index"), &store)?;
-    let card = store.keep_scorecard(scorecard(config)?)?;
+    let given = scorecard(config)?;
+    let card = store.adopt_scorecard(given.card, &given.text, given.origin, Timestamp::now())?;
     let first_password = accounts::ensure_first_admin(&store)?;
     let mut fresh = [0u8; 32];
     getrandom::fill(&mut fresh).map_err(|error| AccountError::Hash(error.to_string()))?;

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use jiff::Timestamp;
 
-use crate::domain::call::CriterionSummary;
+use crate::domain::call::{CriterionSummary, ScoreSummary};
 use crate::domain::score::one_decimal;
 use crate::domain::terms::Terms;
 use crate::domain::{CallId, JobState, Source, Status};
@@ -51,6 +51,8 @@ pub struct Filter {
     pub order_id: Option<String>,
     /// By which doors; empty = any.
     pub sources: Vec<Source>,
+    /// At one of these levels; empty = any.
+    pub levels: Vec<u8>,
     /// A tag, whole, case does not matter.
     pub tag: Option<String>,
     /// An id of another system, whole.
@@ -109,6 +111,8 @@ pub struct Page {
     pub total: u64,
     /// Averages over the whole filtered set.
     pub averages: Averages,
+    /// How many of its calls are at level 1, 2, 3 and 4.
+    pub levels: [u64; 4],
 }
 
 /// Makes a page; `page` counts from 1.
@@ -120,6 +124,34 @@ pub fn list(
     page: usize,
     page_size: usize,
 ) -> Result<Page, ReportError> {
+    let mut entries = select(store, search, filter)?;
+    let averages = averages(&entries);
+    let mut levels = [0; 4];
+    for level in entries.iter().filter_map(Entry::level) {
+        if let Some(count) = levels.get_mut(usize::from(level).wrapping_sub(1)) {
+            *count += 1;
+        }
+    }
+    entries.sort_by(|a, b| order(sort, a, b).then_with(|| by_id(&b.call.id, &a.call.id)));
+    let total = entries.len() as u64;
+    let entries = entries
+        .into_iter()
+        .skip((page - 1).saturating_mul(page_size))
+        .take(page_size)
+        .collect();
+    Ok(Page {
+        entries,
+        total,
+        averages,
+        levels,
+    })
+}
+
+/// All calls that pass, in the order of arrival.
+///
+/// # Errors
+/// The store or the index failed.
+pub fn select(store: &Store, search: &Search, filter: &Filter) -> Result<Vec<Entry>, ReportError> {
     let found = match &filter.query {
         Some(query) => search.find(query)?,
         None => None,
@@ -142,19 +174,7 @@ pub fn list(
             entries.push(entry);
         }
     })?;
-    let averages = averages(&entries);
-    entries.sort_by(|a, b| order(sort, a, b).then_with(|| by_id(&b.call.id, &a.call.id)));
-    let total = entries.len() as u64;
-    let entries = entries
-        .into_iter()
-        .skip((page - 1).saturating_mul(page_size))
-        .take(page_size)
-        .collect();
-    Ok(Page {
-        entries,
-        total,
-        averages,
-    })
+    Ok(entries)
 }
 
 /// A call that is not in the index (yet) is found by its file name and operator.
@@ -214,6 +234,10 @@ fn matches(filter: &Filter, terms: &Terms, entry: &Entry) -> bool {
                 .iter()
                 .any(|known| known.id == *wanted)
         })
+        && (filter.levels.is_empty()
+            || entry
+                .level()
+                .is_some_and(|level| filter.levels.contains(&level)))
         && (filter.statuses.is_empty()
             || filter
                 .statuses
@@ -270,6 +294,11 @@ fn order(sort: &Sort, a: &Entry, b: &Entry) -> Ordering {
 }
 
 fn averages(entries: &[Entry]) -> Averages {
+    averages_of(entries.iter().filter_map(|entry| entry.call.score.as_ref()))
+}
+
+/// Averages of these scores.
+pub fn averages_of<'a>(scores: impl Iterator<Item = &'a ScoreSummary>) -> Averages {
     struct Sum {
         summary: CriterionSummary,
         sum: f64,
@@ -278,7 +307,7 @@ fn averages(entries: &[Entry]) -> Averages {
     let mut overall_sum = 0.0;
     let mut scored = 0u64;
     let mut criteria: Vec<Sum> = Vec::new();
-    for score in entries.iter().filter_map(|entry| entry.call.score.as_ref()) {
+    for score in scores {
         if let Some(percent) = score.overall_percent {
             overall_sum += percent;
             scored += 1;

@@ -278,7 +278,7 @@ pub(super) async fn detail(parts: &Arc<Parts>, id: CallId) -> Result<Json<CallDe
                 &recording,
                 transcript.as_ref(),
                 score.as_ref(),
-                runner.tools().rules.card(),
+                runner.tools().in_force.rules().card(),
             )))
         })
         .await?

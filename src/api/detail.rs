@@ -3,12 +3,12 @@
 use poem_openapi::{Enum, Object};
 
 use super::metadata::DetailsView;
+use super::model_note::ModelNoteView;
 use super::transcript::TranscriptView;
 use super::views::{CallView, SpeakerView};
 use crate::domain::metrics::{ByParty, Interruptions, Loudness};
 use crate::domain::score::{
-    CriterionScore, Engine, Evidence, EvidenceKind, ItemScore, ModelNote, ModelState, ReasonCode,
-    Score, Verdict,
+    CriterionScore, Engine, Evidence, EvidenceKind, ItemScore, ReasonCode, Score, Verdict,
 };
 use crate::domain::{Metrics, Recording, Scorecard, Transcript};
 use crate::store::Entry;
@@ -138,53 +138,6 @@ enum EngineView {
     Model,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Enum)]
-#[oai(rename_all = "snake_case")]
-enum ModelStateView {
-    /// It was not asked yet, or will be asked again.
-    Waiting,
-    /// The score is its judgement.
-    Judged,
-    /// It cannot judge this call: the score is that of the rules.
-    Failed,
-}
-
-/// What a language model has to do with a score.
-#[derive(Object)]
-struct ModelNoteView {
-    state: ModelStateView,
-    /// Its name.
-    model: String,
-    /// Stable name of what went wrong last.
-    code: Option<String>,
-    message: Option<String>,
-    /// Quotes that it gave.
-    quotes: u32,
-    /// Those of them that are in the transcript, said by the right party.
-    confirmed: u32,
-    input_tokens: u32,
-    output_tokens: u32,
-}
-
-impl From<&ModelNote> for ModelNoteView {
-    fn from(note: &ModelNote) -> Self {
-        Self {
-            state: match note.state {
-                ModelState::Waiting => ModelStateView::Waiting,
-                ModelState::Judged => ModelStateView::Judged,
-                ModelState::Failed => ModelStateView::Failed,
-            },
-            model: note.model.clone(),
-            code: note.code.clone(),
-            message: note.message.clone(),
-            quotes: note.quotes,
-            confirmed: note.confirmed,
-            input_tokens: note.input_tokens,
-            output_tokens: note.output_tokens,
-        }
-    }
-}
-
 impl From<Engine> for EngineView {
     fn from(engine: Engine) -> Self {
         match engine {
@@ -205,7 +158,7 @@ enum StaleView {
 }
 
 #[derive(Object)]
-struct ScoreView {
+pub(super) struct ScoreView {
     scorecard: ScorecardRefView,
     engine: EngineView,
     /// What a language model has to do with it; null where none is used.
@@ -343,7 +296,7 @@ impl From<&Recording> for RecordingView {
 
 impl ScoreView {
     /// `outrun`: the transcript has changed since.
-    fn new(score: &Score, in_force: &Scorecard, outrun: bool) -> Self {
+    pub(super) fn new(score: &Score, in_force: &Scorecard, outrun: bool) -> Self {
         let other_card = (score.scorecard_id.as_str(), score.scorecard_version)
             != (in_force.id.as_str(), in_force.version);
         Self {

@@ -111,6 +111,31 @@ impl From<StoreError> for ApiError {
                 "no_such_version",
                 "There is no such version of the transcript.",
             ),
+            StoreError::NoSuchCard => Self::missing(
+                "no_such_scorecard",
+                "There is no such version of a scorecard.",
+            ),
+            StoreError::NoSuchDraft => Self::missing(
+                "no_such_draft",
+                "There is no such draft; perhaps somebody published it or threw it away.",
+            ),
+            StoreError::StaleDraft => Self::conflict(
+                "stale_draft",
+                "Somebody saved the draft meanwhile; load it again and repeat the change.",
+            ),
+            StoreError::NoSuchPrompt => Self::missing("no_such_prompt", "There is no such prompt."),
+            StoreError::StalePrompt => Self::conflict(
+                "stale_prompt",
+                "Somebody changed the prompt meanwhile; load it again and repeat the change.",
+            ),
+            StoreError::NoSuchRescoring => Self::missing(
+                "no_such_rescoring",
+                "There is no such order to score calls again.",
+            ),
+            StoreError::RescoringRuns => Self::conflict(
+                "rescoring_runs",
+                "Calls are being scored again already; wait for the end, or cancel that.",
+            ),
             StoreError::StaleVersion { .. } => Self::conflict(
                 "stale_version",
                 "Somebody changed the transcript meanwhile; load it again and repeat the change.",

@@ -56,7 +56,7 @@ struct LlmView {
 /// What a language model is used for.
 #[derive(Enum, Clone, Copy)]
 #[oai(rename_all = "snake_case")]
-enum PurposeView {
+pub(super) enum PurposeView {
     Score,
     Question,
     Summary,
@@ -90,6 +90,26 @@ struct EgressPage {
     page_size: u32,
 }
 
+impl From<Purpose> for PurposeView {
+    fn from(purpose: Purpose) -> Self {
+        match purpose {
+            Purpose::Score => PurposeView::Score,
+            Purpose::Question => PurposeView::Question,
+            Purpose::Summary => PurposeView::Summary,
+        }
+    }
+}
+
+impl From<PurposeView> for Purpose {
+    fn from(purpose: PurposeView) -> Self {
+        match purpose {
+            PurposeView::Score => Purpose::Score,
+            PurposeView::Question => Purpose::Question,
+            PurposeView::Summary => Purpose::Summary,
+        }
+    }
+}
+
 impl From<Spent> for SpentView {
     fn from(spent: Spent) -> Self {
         Self {
@@ -108,11 +128,7 @@ impl From<Egress> for EgressView {
             call_id: egress.call_id.to_string(),
             host: egress.host,
             model: egress.model,
-            purpose: match egress.purpose {
-                Purpose::Score => PurposeView::Score,
-                Purpose::Question => PurposeView::Question,
-                Purpose::Summary => PurposeView::Summary,
-            },
+            purpose: egress.purpose.into(),
             chars: egress.chars,
             hidden: egress.hidden,
             outcome: egress.outcome,

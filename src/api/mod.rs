@@ -5,7 +5,10 @@
 mod archive;
 mod audio;
 mod auth;
+mod call_filter;
 mod calls;
+mod card_document;
+mod card_drafts;
 mod corrections;
 mod detail;
 mod employees;
@@ -17,18 +20,23 @@ mod hooks;
 mod live;
 mod llm;
 mod metadata;
+mod model_note;
 mod models;
 mod operators;
 mod outside;
+mod prompts;
 mod pull;
 mod ranged;
+mod rescorings;
 mod results;
+mod scorecards;
 pub mod sessions;
 mod sftp;
 mod sftp_files;
 mod sftp_names;
 pub mod sftp_stream;
 mod transcript;
+mod trials;
 mod ui;
 mod upload;
 mod views;
@@ -50,7 +58,7 @@ pub const BASE: &str = "/api/v1";
 /// What only this page may load and do; nothing inline, nothing from elsewhere.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; connect-src 'self'; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'";
 
-/// In two groups: a tuple has no room for all.
+/// In groups: a tuple has no room for all.
 type Api = (
     (
         sessions::SessionsApi,
@@ -64,6 +72,13 @@ type Api = (
         operators::OperatorsApi,
         employees::EmployeesApi,
         metadata::MetadataApi,
+    ),
+    (
+        scorecards::ScorecardsApi,
+        card_drafts::CardDraftsApi,
+        prompts::PromptsApi,
+        trials::TrialsApi,
+        rescorings::RescoringsApi,
     ),
     (
         outside::OutsideApi,
@@ -92,6 +107,13 @@ fn service() -> OpenApiService<Api, ()> {
                 operators::OperatorsApi,
                 employees::EmployeesApi,
                 metadata::MetadataApi,
+            ),
+            (
+                scorecards::ScorecardsApi,
+        card_drafts::CardDraftsApi,
+                prompts::PromptsApi,
+                trials::TrialsApi,
+                rescorings::RescoringsApi,
             ),
             (
                 outside::OutsideApi,

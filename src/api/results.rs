@@ -8,18 +8,18 @@ use poem_openapi::payload::Json;
 use poem_openapi::{Object, OpenApi};
 
 use super::auth::SignedIn;
+use super::call_filter::CallFilter;
 use super::error::ApiError;
-use super::filters::{bad_filter, milliseconds, page_of, sources, text, time};
+use super::filters::{bad_filter, page_of, text};
 use super::views::{CallView, CriterionView};
 use crate::app::Parts;
-use crate::domain::Status;
-use crate::report::{self, Filter, Sort, SortKey};
+use crate::report::{self, Averages, Sort, SortKey};
 
 pub(super) struct ResultsApi;
 
-/// Averages over the whole filtered set.
+/// Averages over a set of calls.
 #[derive(Object)]
-struct AveragesView {
+pub(super) struct AveragesView {
     /// Calls that have an overall percent.
     scored: u64,
     overall_percent: Option<f64>,
@@ -35,6 +35,30 @@ struct ResultsPage {
     page: u32,
     page_size: u32,
     averages: AveragesView,
+    levels: LevelsView,
+}
+
+/// How many calls of the filtered set are at which level.
+#[derive(Object)]
+struct LevelsView {
+    /// 1: speakers told apart, judged by a language model.
+    full: u64,
+    /// 2: scored by the rules.
+    rules: u64,
+    /// 3: speakers not told apart.
+    unseparated: u64,
+    /// 4: not transcribed.
+    unheard: u64,
+}
+
+impl From<Averages> for AveragesView {
+    fn from(averages: Averages) -> Self {
+        Self {
+            scored: averages.scored,
+            overall_percent: averages.overall_percent,
+            criteria: averages.criteria.iter().map(CriterionView::from).collect(),
+        }
+    }
 }
 
 #[OpenApi]
@@ -74,6 +98,8 @@ impl ResultsApi {
         source: Query<Option<String>>,
         /// A tag.
         tag: Query<Option<String>>,
+        /// 1 to 4, several separated by commas: see `level` of a call.
+        level: Query<Option<String>>,
         /// An id of another system: of MANGO, of Calltouch, of the file's name.
         external_id: Query<Option<String>>,
         /// Words said (any form), file name, operator; "in quotes" as a phrase.
@@ -85,30 +111,26 @@ impl ResultsApi {
         /// 1–200, 25 when left out.
         page_size: Query<Option<u32>>,
     ) -> Result<Json<ResultsPage>, ApiError> {
-        let percent = |name: &str, value: Option<f64>| match value {
-            Some(percent) if !(0.0..=100.0).contains(&percent) => {
-                Err(bad_filter(format!("{name} is a percent from 0 to 100.")))
-            }
-            percent => Ok(percent),
-        };
-        let filter = Filter {
-            operator: text(operator.0),
-            from: time("date_from", date_from.0, false)?,
-            to: time("date_to", date_to.0, true)?,
-            score_min: percent("score_min", score_min.0)?,
-            score_max: percent("score_max", score_max.0)?,
-            statuses: statuses(status.0.as_deref().unwrap_or_default())?,
-            duration_min_ms: milliseconds("duration_min", duration_min.0)?,
-            duration_max_ms: milliseconds("duration_max", duration_max.0)?,
-            caller: text(callerphone.0),
-            called: text(calledphone.0),
-            operator_phone: text(operatorphone.0),
-            order_id: text(order_id.0),
-            sources: sources(source.0.as_deref().unwrap_or_default())?,
-            tag: text(tag.0),
-            external_id: text(external_id.0),
-            query: text(q.0),
-        };
+        let filter = CallFilter {
+            operator: operator.0,
+            date_from: date_from.0,
+            date_to: date_to.0,
+            score_min: score_min.0,
+            score_max: score_max.0,
+            status: status.0,
+            duration_min: duration_min.0,
+            duration_max: duration_max.0,
+            callerphone: callerphone.0,
+            calledphone: calledphone.0,
+            operatorphone: operatorphone.0,
+            order_id: order_id.0,
+            source: source.0,
+            tag: tag.0,
+            level: level.0,
+            external_id: external_id.0,
+            q: q.0,
+        }
+        .read()?;
         let sort = parse_sort(text(sort.0).as_deref().unwrap_or("-created_at"))?;
         let (page, page_size) = page_of(page.0, page_size.0)?;
         let search = Arc::clone(&parts.search);
@@ -134,36 +156,15 @@ impl ResultsApi {
             total: found.total,
             page,
             page_size,
-            averages: AveragesView {
-                scored: found.averages.scored,
-                overall_percent: found.averages.overall_percent,
-                criteria: found
-                    .averages
-                    .criteria
-                    .iter()
-                    .map(CriterionView::from)
-                    .collect(),
+            averages: found.averages.into(),
+            levels: LevelsView {
+                full: found.levels[0],
+                rules: found.levels[1],
+                unseparated: found.levels[2],
+                unheard: found.levels[3],
             },
         }))
     }
-}
-
-fn statuses(list: &str) -> Result<Vec<Status>, ApiError> {
-    list.split(',')
-        .map(str::trim)
-        .filter(|name| !name.is_empty())
-        .map(|name| match name {
-            "queued" => Ok(Status::Queued),
-            "processing" => Ok(Status::Processing),
-            "completed" => Ok(Status::Completed),
-            "failed" => Ok(Status::Failed),
-            "cancelled" => Ok(Status::Cancelled),
-            "no_speech" => Ok(Status::NoSpeech),
-            _ => Err(bad_filter(format!(
-                "{name:?} is not a status; known: queued, processing, completed, failed, cancelled, no_speech."
-            ))),
-        })
-        .collect()
 }
 
 fn parse_sort(text: &str) -> Result<Sort, ApiError> {

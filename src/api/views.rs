@@ -220,6 +220,9 @@ pub(super) struct CallView {
     /// The transcript has changed since it was scored.
     score_stale: bool,
     criteria: Vec<CriterionView>,
+    /// 1 speakers and language model, 2 rules, 3 speakers not told apart, 4 not
+    /// transcribed; null while it is worked on and where there is nothing to score.
+    level: Option<u8>,
     speakers: Option<SpeakersView>,
     /// How often the current stage was begun.
     attempts: u32,
@@ -260,6 +263,7 @@ impl CallView {
                 .flat_map(|score| &score.criteria)
                 .map(CriterionView::from)
                 .collect(),
+            level: entry.level(),
             speakers: call.separation.map(|separation| match separation {
                 Separation::Channels => SpeakersView::Channels,
                 Separation::Diarized => SpeakersView::Diarized,

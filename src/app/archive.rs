@@ -15,7 +15,7 @@ use crate::intake::names::Names;
 use crate::intake::{Accepted, Arrival, Intake, IntakeError};
 use crate::pipeline::Runner;
 use crate::pipeline::media::MediaError;
-use crate::pipeline::score::Rules;
+use crate::pipeline::score::{InForce, Rules};
 use crate::pipeline::stages::Tools;
 use crate::search::Search;
 use crate::store::Store;
@@ -51,7 +51,7 @@ impl ArchiveDoor {
             speech: config.speech.clone(),
             sources: config.sources.clone(),
             models: Arc::new(model_store(config)),
-            rules: Arc::new(Rules::compile(scorecard(config)?)),
+            in_force: Arc::new(InForce::new(Rules::compile(scorecard(config)?.card))),
             judge: None,
         };
         let runner = Runner::new(

@@ -16,7 +16,7 @@ use crate::domain::{MediaInfo, RawEndings, Score, Speaker, Transcript};
 use crate::export::{self, Format, Names, clock};
 use crate::pipeline::media::Input;
 use crate::pipeline::roles::Known;
-use crate::pipeline::score::Rules;
+use crate::pipeline::score::{InForce, Rules};
 use crate::pipeline::stages::{StageError, Tools, Wanted};
 use crate::speech::process::{KillSwitch, SpeechProcess};
 
@@ -68,11 +68,11 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> anyhow::Result<Exit
             "the language is the code of a language that Whisper knows, such as ru, or auto"
         );
     }
-    let mut card = app::scorecard(&config)?;
+    let mut card = app::scorecard(&config)?.card;
     card.version = 1;
     let tools = Tools {
         models: Arc::new(app::model_store(&config)),
-        rules: Arc::new(Rules::compile(card)),
+        in_force: Arc::new(InForce::new(Rules::compile(card))),
         judge: None,
         sources: config.sources,
         speech: config.speech,

@@ -6,6 +6,9 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::job::{JobState, Stage};
+use super::transcript::Separation;
+
 /// Identifies a call: a ULID, 26 characters, sortable by the time of arrival.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -234,6 +237,23 @@ pub struct ScoreSummary {
     /// True when the transcript has changed since.
     #[serde(default)]
     pub stale: bool,
+    /// Level of the score; absent in records of programs that knew the rules only.
+    #[serde(default)]
+    pub level: Option<u8>,
+}
+
+/// How much of what is possible was done for a call: 1 speakers told apart and judged by
+/// a language model, 2 scored by the rules, 3 speakers not told apart, 4 not transcribed.
+/// `None` while it is worked on, and where there is nothing to score.
+pub fn level(call: &Call, state: JobState, stage: Stage) -> Option<u8> {
+    if let Some(score) = &call.score {
+        return score.level.or(match call.separation {
+            Some(Separation::Unseparated) => Some(3),
+            _ => Some(2),
+        });
+    }
+    let unheard = matches!(stage, Stage::Decode | Stage::Transcribe);
+    (state == JobState::Failed && unheard).then_some(4)
 }
 
 /// One criterion's percent.

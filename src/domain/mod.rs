@@ -3,6 +3,9 @@
 //! it depends on nothing in the crate.
 
 pub mod call;
+pub mod card_document;
+pub mod card_fault;
+pub mod card_version;
 pub mod details;
 pub mod directory;
 pub mod dropped;
@@ -14,8 +17,10 @@ pub mod language;
 pub mod metrics;
 pub mod notice;
 pub mod phone;
+pub mod prompt;
 pub mod pull;
 pub mod raw;
+pub mod rescoring;
 pub mod revise;
 pub mod score;
 pub mod scorecard;

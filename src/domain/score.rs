@@ -1,9 +1,12 @@
 //! A scorecard version applied to a call: verdicts, percents and the evidence
 //! for each. No quote, no points.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::call::{CriterionSummary, ScoreSummary};
+use super::prompt::PromptRef;
 use super::{Metrics, Speaker};
 
 /// Result of one item.
@@ -18,6 +21,18 @@ pub enum Verdict {
     NotApplicable,
     /// Earns nothing: a model says it was met, and its proof is not in the transcript.
     Unconfirmed,
+}
+
+impl Verdict {
+    /// Stable name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Verdict::Met => "met",
+            Verdict::Failed => "failed",
+            Verdict::NotApplicable => "not_applicable",
+            Verdict::Unconfirmed => "unconfirmed",
+        }
+    }
 }
 
 /// Why an item got its verdict.
@@ -180,6 +195,9 @@ pub struct ModelNote {
     pub input_tokens: u32,
     /// Tokens that it wrote.
     pub output_tokens: u32,
+    /// The team's instructions that it was given; none where the team has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<PromptRef>,
 }
 
 impl ModelNote {
@@ -194,6 +212,7 @@ impl ModelNote {
             confirmed: 0,
             input_tokens: 0,
             output_tokens: 0,
+            prompt: None,
         }
     }
 }
@@ -238,7 +257,25 @@ impl Score {
                 })
                 .collect(),
             stale: false,
+            level: Some(self.level),
         }
+    }
+}
+
+impl Score {
+    /// How many items have another verdict in `other`, or are in one of both only.
+    pub fn changed_items(&self, other: &Score) -> u32 {
+        let verdicts = |score: &Score| -> BTreeMap<String, Verdict> {
+            let items = score.criteria.iter().flat_map(|criterion| &criterion.items);
+            items.map(|item| (item.key.clone(), item.verdict)).collect()
+        };
+        let (mine, others) = (verdicts(self), verdicts(other));
+        let changed = mine
+            .iter()
+            .filter(|(key, verdict)| others.get(*key) != Some(verdict))
+            .count();
+        let new = others.keys().filter(|key| !mine.contains_key(*key)).count();
+        u32::try_from(changed + new).unwrap_or(u32::MAX)
     }
 }
 

@@ -1,12 +1,12 @@
-//! Reads a scorecard from TOML and refuses one that could not be applied,
-//! naming every fault and its place. Used for the built-in scorecard and for a
-//! team's own file.
+//! Turns a scorecard's file into a [`Scorecard`] and refuses one that could not be
+//! applied, naming every fault and its place. Used for the built-in scorecard, for a
+//! team's own file and for what is edited on the page.
 
 use std::collections::{BTreeMap, HashSet};
 
-use serde::Deserialize;
-
-use super::Speaker;
+use super::card_document::{CardDocument, CriterionDocument, ItemDocument, TriggerDocument, Who};
+pub use super::card_fault::InvalidScorecard;
+use super::card_fault::{Fault, FaultCode};
 use super::scorecard::{
     Check, Criterion, Item, MetricCheck, MetricName, PhraseCheck, Scorecard, Trigger, Window,
 };
@@ -14,129 +14,109 @@ use super::scorecard::{
 /// The built-in Russian scorecard.
 pub const DEFAULT_SCORECARD: &str = include_str!("../../assets/scorecard.ru.toml");
 
-/// Why a scorecard was refused: one line a fault, each with its place.
-#[derive(Debug, thiserror::Error)]
-#[error("the scorecard has faults:\n{}", faults.join("\n"))]
-pub struct InvalidScorecard {
-    /// The faults, each with its place in the file.
-    pub faults: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    id: String,
-    name: String,
-    #[serde(default)]
-    hold: Vec<String>,
-    #[serde(default)]
-    operator_marks: Vec<String>,
-    #[serde(default)]
-    back_channels: Vec<String>,
-    #[serde(default)]
-    lexicons: BTreeMap<String, Vec<String>>,
-    criteria: Vec<FileCriterion>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FileCriterion {
-    key: String,
-    name: String,
-    name_en: Option<String>,
-    #[serde(default = "one")]
-    weight: f64,
-    items: Vec<FileItem>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FileItem {
-    key: String,
-    name: String,
-    name_en: Option<String>,
-    #[serde(default = "one")]
-    weight: f64,
-    #[serde(default)]
-    auto_fail: bool,
-    metric: Option<MetricName>,
-    speaker: Option<FileSpeaker>,
-    #[serde(default)]
-    phrases: Vec<String>,
-    #[serde(default)]
-    lexicons: Vec<String>,
-    #[serde(default)]
-    except: Vec<String>,
-    #[serde(default)]
-    except_lexicons: Vec<String>,
-    first_s: Option<f64>,
-    last_s: Option<f64>,
-    min: Option<f64>,
-    max: Option<f64>,
-    after: Option<FileTrigger>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FileTrigger {
-    speaker: Option<FileSpeaker>,
-    #[serde(default)]
-    phrases: Vec<String>,
-    #[serde(default)]
-    lexicons: Vec<String>,
-    #[serde(default)]
-    except: Vec<String>,
-    within_s: f64,
-    #[serde(default = "one")]
-    min_share: f64,
-}
-
-#[derive(Deserialize, Clone, Copy, PartialEq)]
-#[serde(rename_all = "snake_case")]
-enum FileSpeaker {
-    Operator,
-    Client,
-    Any,
-}
-
-fn one() -> f64 {
-    1.0
-}
+/// Longest text of a scorecard, in bytes.
+pub const MAX_TEXT: usize = 512 * 1024;
+/// Longest name, in characters.
+const MAX_NAME: usize = 200;
+/// Longest phrase, in characters: alternatives of one word make long ones.
+const MAX_PHRASE: usize = 4000;
+/// Most phrases of a scorecard, lists counted once for each item that names them.
+const MAX_PHRASES: usize = 20_000;
+/// Most criteria, and most items of all criteria.
+const MAX_CRITERIA: usize = 50;
+const MAX_ITEMS: usize = 500;
 
 /// Parses and validates; `version` is given by the store.
+///
+/// # Errors
+/// Every fault that was found.
 pub fn parse(text: &str, version: u32) -> Result<Scorecard, InvalidScorecard> {
-    let file: File = toml::from_str(text).map_err(|error| InvalidScorecard {
-        faults: vec![error.to_string().trim_end().to_owned()],
-    })?;
+    compile(&read(text)?, version)
+}
+
+/// Reads the form of a file, and not yet its sense.
+///
+/// # Errors
+/// The first fault of the form, with its line as the place.
+pub fn read(text: &str) -> Result<CardDocument, InvalidScorecard> {
+    let fault = |code, place, detail| InvalidScorecard {
+        faults: vec![Fault {
+            code,
+            place,
+            criterion: None,
+            item: None,
+            detail,
+        }],
+    };
+    if text.len() > MAX_TEXT {
+        return Err(fault(
+            FaultCode::TooLong,
+            String::new(),
+            format!("{MAX_TEXT}"),
+        ));
+    }
+    toml::from_str(text).map_err(|error| {
+        let place = error.span().map_or_else(String::new, |span| {
+            let before = &text.as_bytes()[..span.start.min(text.len())];
+            let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+            format!("line {line}")
+        });
+        fault(FaultCode::Form, place, error.message().to_owned())
+    })
+}
+
+/// Validates; `version` is given by the store.
+///
+/// # Errors
+/// Every fault that was found.
+pub fn compile(document: &CardDocument, version: u32) -> Result<Scorecard, InvalidScorecard> {
     let mut reader = Reader {
-        lexicons: &file.lexicons,
+        lexicons: &document.lexicons,
         faults: Vec::new(),
         keys: HashSet::new(),
+        phrases: 0,
+        at: (None, None),
     };
-    if file.criteria.is_empty() {
-        reader.fault("criteria", "at least one criterion is needed");
+    reader.plain_key("id", &document.id.replace('-', "_"));
+    reader.name("name", &document.name);
+    if document.criteria.is_empty() {
+        reader.fault("criteria", FaultCode::NoCriteria);
     }
-    for (name, phrases) in &file.lexicons {
+    let items: usize = document.criteria.iter().map(|one| one.items.len()).sum();
+    if document.criteria.len() > MAX_CRITERIA || items > MAX_ITEMS {
+        reader.fault("criteria", FaultCode::TooMany);
+    }
+    for (name, phrases) in &document.lexicons {
         for phrase in phrases {
             reader.phrase(&format!("lexicons.{name}"), phrase);
         }
     }
-    let operator_phrases = reader.expand("operator_marks", &file.operator_marks, &[]);
-    let hold_phrases = reader.expand("hold", &file.hold, &[]);
-    let criteria: Vec<Criterion> = file
+    let operator_phrases = reader.expand("operator_marks", &document.operator_marks, &[]);
+    let hold_phrases = reader.expand("hold", &document.hold, &[]);
+    let back_channels = reader.expand("back_channels", &document.back_channels, &[]);
+    let criteria: Vec<Criterion> = document
         .criteria
         .iter()
-        .map(|criterion| reader.criterion(criterion))
+        .take(MAX_CRITERIA)
+        .enumerate()
+        .map(|(number, criterion)| {
+            reader.at = (Some(number), None);
+            reader.criterion(criterion)
+        })
         .collect();
+    reader.at = (None, None);
+    if reader.phrases > MAX_PHRASES {
+        reader.fault("lexicons", FaultCode::TooMany);
+    }
     if reader.faults.is_empty() {
         Ok(Scorecard {
-            id: file.id,
+            id: document.id.clone(),
             version,
-            name: file.name,
+            name: document.name.clone(),
             criteria,
             hold_phrases,
             operator_phrases,
-            back_channels: file.back_channels,
+            back_channels,
         })
     } else {
         Err(InvalidScorecard {
@@ -147,31 +127,57 @@ pub fn parse(text: &str, version: u32) -> Result<Scorecard, InvalidScorecard> {
 
 struct Reader<'a> {
     lexicons: &'a BTreeMap<String, Vec<String>>,
-    faults: Vec<String>,
+    faults: Vec<Fault>,
     keys: HashSet<String>,
+    phrases: usize,
+    at: (Option<usize>, Option<usize>),
 }
 
 impl Reader<'_> {
-    fn fault(&mut self, place: &str, what: &str) {
-        self.faults.push(format!("{place}: {what}"));
+    fn fault(&mut self, place: &str, code: FaultCode) {
+        self.fault_of(place, code, "");
     }
 
-    fn key(&mut self, place: &str, key: &str) {
+    fn fault_of(&mut self, place: &str, code: FaultCode, detail: &str) {
+        self.faults.push(Fault {
+            code,
+            place: place.to_owned(),
+            criterion: self.at.0,
+            item: self.at.1,
+            detail: detail.to_owned(),
+        });
+    }
+
+    fn plain_key(&mut self, place: &str, key: &str) {
         let plain = !key.is_empty()
+            && key.len() <= MAX_NAME
             && key
                 .bytes()
                 .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
         if !plain {
-            self.fault(place, "a key has lower-case Latin letters, digits and _");
+            self.fault(place, FaultCode::BadKey);
         }
+    }
+
+    fn key(&mut self, place: &str, key: &str) {
+        self.plain_key(place, key);
         if !self.keys.insert(key.to_owned()) {
-            self.fault(place, "this key is used twice");
+            self.fault(place, FaultCode::KeyTwice);
+        }
+    }
+
+    fn name(&mut self, place: &str, name: &str) {
+        if name.trim().is_empty() {
+            self.fault(place, FaultCode::NoName);
+        }
+        if name.chars().count() > MAX_NAME {
+            self.fault(place, FaultCode::TooLong);
         }
     }
 
     fn weight(&mut self, place: &str, weight: f64) {
         if !(weight > 0.0 && weight <= 1000.0) {
-            self.fault(place, "a weight is above 0 and at most 1000");
+            self.fault(place, FaultCode::BadWeight);
         }
     }
 
@@ -180,10 +186,10 @@ impl Reader<'_> {
             .split_whitespace()
             .any(|element| element != "*" && element != "..." && !element.ends_with('?'));
         if !has_word {
-            self.fault(
-                place,
-                &format!("the phrase {phrase:?} has no word that must be said"),
-            );
+            self.fault_of(place, FaultCode::EmptyPhrase, phrase);
+        }
+        if phrase.chars().count() > MAX_PHRASE {
+            self.fault(place, FaultCode::TooLong);
         }
     }
 
@@ -191,23 +197,29 @@ impl Reader<'_> {
         for phrase in phrases {
             self.phrase(place, phrase);
         }
+        let known = self.lexicons;
         let mut all = phrases.to_vec();
         for name in lexicons {
-            match self.lexicons.get(name) {
-                Some(more) => all.extend(more.iter().cloned()),
-                None => self.fault(place, &format!("there is no lexicon '{name}'")),
+            match known.get(name) {
+                // What is too much is not copied any more.
+                Some(more) if self.phrases <= MAX_PHRASES => all.extend(more.iter().cloned()),
+                Some(_) => {}
+                None => self.fault_of(place, FaultCode::NoLexicon, name),
             }
         }
+        self.phrases += all.len();
         all
     }
 
-    fn criterion(&mut self, criterion: &FileCriterion) -> Criterion {
+    fn criterion(&mut self, criterion: &CriterionDocument) -> Criterion {
         let place = format!("criteria.{}", criterion.key);
         self.key(&place, &criterion.key);
+        self.name(&place, &criterion.name);
         self.weight(&place, criterion.weight);
         if criterion.items.is_empty() {
-            self.fault(&place, "at least one item is needed");
+            self.fault(&place, FaultCode::NoItems);
         }
+        let number = self.at.0;
         Criterion {
             key: criterion.key.clone(),
             name: criterion.name.clone(),
@@ -216,14 +228,20 @@ impl Reader<'_> {
             items: criterion
                 .items
                 .iter()
-                .map(|item| self.item(&place, item))
+                .take(MAX_ITEMS)
+                .enumerate()
+                .map(|(item_number, item)| {
+                    self.at = (number, Some(item_number));
+                    self.item(&place, item)
+                })
                 .collect(),
         }
     }
 
-    fn item(&mut self, criterion: &str, item: &FileItem) -> Item {
+    fn item(&mut self, criterion: &str, item: &ItemDocument) -> Item {
         let place = format!("{criterion}.{}", item.key);
         self.key(&place, &item.key);
+        self.name(&place, &item.name);
         self.weight(&place, item.weight);
         Item {
             key: item.key.clone(),
@@ -238,15 +256,17 @@ impl Reader<'_> {
         }
     }
 
-    fn metric(&mut self, place: &str, item: &FileItem, metric: MetricName) -> Check {
+    fn metric(&mut self, place: &str, item: &ItemDocument, metric: MetricName) -> Check {
         if !item.phrases.is_empty() || !item.lexicons.is_empty() || item.after.is_some() {
-            self.fault(place, "an item has either a metric or phrases, not both");
+            self.fault(place, FaultCode::MetricAndPhrases);
         }
+        let number = |bound: Option<f64>| bound.is_none_or(f64::is_finite);
         match (item.min, item.max) {
-            (None, None) => self.fault(place, "a metric needs min or max"),
-            (Some(min), Some(max)) if min > max => {
-                self.fault(place, "min is larger than max");
+            (None, None) => self.fault(place, FaultCode::MetricBounds),
+            (min, max) if !number(min) || !number(max) => {
+                self.fault(place, FaultCode::MetricBounds);
             }
+            (Some(min), Some(max)) if min > max => self.fault(place, FaultCode::MinAboveMax),
             _ => {}
         }
         Check::Metric(MetricCheck {
@@ -256,22 +276,23 @@ impl Reader<'_> {
         })
     }
 
-    fn phrases(&mut self, place: &str, item: &FileItem) -> Check {
+    fn phrases(&mut self, place: &str, item: &ItemDocument) -> Check {
         let phrases = self.expand(place, &item.phrases, &item.lexicons);
         if phrases.is_empty() {
-            self.fault(place, "phrases, lexicons or a metric are needed");
+            self.fault(place, FaultCode::NoPhrases);
         }
         let window = match (item.first_s, item.last_s) {
             (None, None) => Window::Whole,
             (Some(seconds), None) => Window::First { seconds },
             (None, Some(seconds)) => Window::Last { seconds },
             (Some(_), Some(_)) => {
-                self.fault(place, "first_s and last_s cannot be used together");
+                self.fault(place, FaultCode::TwoWindows);
                 Window::Whole
             }
         };
-        if item.first_s.or(item.last_s).is_some_and(|s| s <= 0.0) {
-            self.fault(place, "the window must be longer than 0 s");
+        let long = |seconds: f64| seconds > 0.0 && seconds.is_finite();
+        if item.first_s.or(item.last_s).is_some_and(|s| !long(s)) {
+            self.fault(place, FaultCode::BadWindow);
         }
         let (min, max) = match (item.min, item.max) {
             (None, None) => (Some(1), None),
@@ -283,30 +304,14 @@ impl Reader<'_> {
         if let (Some(min), Some(max)) = (min, max)
             && min > max
         {
-            self.fault(place, "min is larger than max");
+            self.fault(place, FaultCode::MinAboveMax);
         }
         if item.after.is_some() && item.max.is_some() {
-            self.fault(place, "after cannot be used together with max");
+            self.fault(place, FaultCode::AfterWithMax);
         }
-        let after = item.after.as_ref().map(|trigger| {
-            let place = format!("{place}.after");
-            let phrases = self.expand(&place, &trigger.phrases, &trigger.lexicons);
-            if phrases.is_empty() {
-                self.fault(&place, "phrases or lexicons are needed");
-            }
-            if trigger.within_s <= 0.0 || !(0.0..=1.0).contains(&trigger.min_share) {
-                self.fault(&place, "within_s is above 0 and min_share from 0 to 1");
-            }
-            Trigger {
-                speaker: speaker(trigger.speaker.unwrap_or(FileSpeaker::Client)),
-                phrases,
-                except: self.expand(&place, &trigger.except, &[]),
-                within_s: trigger.within_s,
-                min_share: trigger.min_share,
-            }
-        });
+        let after = item.after.as_ref().map(|after| self.trigger(place, after));
         Check::Phrase(PhraseCheck {
-            speaker: speaker(item.speaker.unwrap_or(FileSpeaker::Operator)),
+            speaker: item.speaker.unwrap_or(Who::Operator).speaker(),
             phrases,
             except: self.expand(place, &item.except, &item.except_lexicons),
             window,
@@ -316,23 +321,31 @@ impl Reader<'_> {
         })
     }
 
+    fn trigger(&mut self, place: &str, trigger: &TriggerDocument) -> Trigger {
+        let place = format!("{place}.after");
+        let phrases = self.expand(&place, &trigger.phrases, &trigger.lexicons);
+        if phrases.is_empty() {
+            self.fault(&place, FaultCode::NoPhrases);
+        }
+        let within = trigger.within_s > 0.0 && trigger.within_s.is_finite();
+        if !within || !(0.0..=1.0).contains(&trigger.min_share) {
+            self.fault(&place, FaultCode::BadTrigger);
+        }
+        Trigger {
+            speaker: trigger.speaker.unwrap_or(Who::Client).speaker(),
+            phrases,
+            except: self.expand(&place, &trigger.except, &[]),
+            within_s: trigger.within_s,
+            min_share: trigger.min_share,
+        }
+    }
+
     fn count(&mut self, place: &str, value: f64) -> Option<u32> {
         if value.fract() != 0.0 || !(0.0..=10_000.0).contains(&value) {
-            self.fault(
-                place,
-                "min and max of phrases are whole numbers from 0 to 10000",
-            );
+            self.fault(place, FaultCode::BadCount);
             return None;
         }
         Some(value as u32)
-    }
-}
-
-fn speaker(speaker: FileSpeaker) -> Option<Speaker> {
-    match speaker {
-        FileSpeaker::Operator => Some(Speaker::Operator),
-        FileSpeaker::Client => Some(Speaker::Client),
-        FileSpeaker::Any => None,
     }
 }
 
@@ -371,13 +384,13 @@ mod tests {
             phrases = ["* ..."]
             min = 1.5
         "#;
-        let faults = parse(text, 1).expect_err("invalid").faults.join("\n");
+        let faults = parse(text, 1).expect_err("invalid").to_string();
         for part in [
             "criteria.a: a weight is above 0",
             "criteria.a.a: this key is used twice",
-            "criteria.a.a: there is no lexicon 'nowhere'",
+            "criteria.a.a: there is no lexicon of this name: nowhere",
             "criteria.a.b: a metric needs min or max",
-            "criteria.a.c: the phrase",
+            "criteria.a.c: this phrase has no word",
             "criteria.a.c: min and max of phrases are whole numbers",
         ] {
             assert!(faults.contains(part), "{part} is not in:\n{faults}");
@@ -393,5 +406,44 @@ mod tests {
             error.contains("line 3") && error.contains("colour"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn what_is_written_reads_back_the_same() {
+        let document = read(DEFAULT_SCORECARD).expect("form");
+        assert_eq!(read(&document.to_toml()).expect("form"), document);
+        let card = compile(&document, 3).expect("valid");
+        // A card without its file is written with its lists spelled out.
+        let rendered = CardDocument::from(&card);
+        assert_eq!(parse(&rendered.to_toml(), 3).expect("valid"), card);
+    }
+
+    #[test]
+    fn a_fault_says_which_item_it_is_about() {
+        let mut document = read(DEFAULT_SCORECARD).expect("form");
+        document.criteria[1].items[2].weight = f64::NAN;
+        document.criteria[0].items[0].first_s = Some(f64::INFINITY);
+        let faults = compile(&document, 1).expect_err("invalid").faults;
+        let places: Vec<_> = faults
+            .iter()
+            .map(|fault| (fault.code, fault.criterion, fault.item))
+            .collect();
+        assert_eq!(
+            places,
+            [
+                (FaultCode::BadWindow, Some(0), Some(0)),
+                (FaultCode::BadWeight, Some(1), Some(2)),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_scorecard_cannot_be_made_endless() {
+        let mut document = read(DEFAULT_SCORECARD).expect("form");
+        let list = vec!["слово".to_owned(); 10_000];
+        document.lexicons.insert("long".to_owned(), list);
+        document.criteria[0].items[0].lexicons = vec!["long".to_owned(); 1_000];
+        let faults = compile(&document, 1).expect_err("invalid").faults;
+        assert_eq!(faults[0].code, FaultCode::TooMany);
     }
 }

@@ -11,12 +11,13 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp, ToSpan, tz::TimeZone};
 
 use super::Runner;
-use super::score::{Brief, judge};
+use super::score::{Brief, Rules, card_of, judge};
 use crate::config::Masking;
-use crate::domain::CallId;
 use crate::domain::egress::{Egress, Purpose, Spent};
+use crate::domain::prompt::{Prompt, PromptRef};
 use crate::domain::score::{ModelNote, ModelState, Score};
 use crate::domain::transcript::join_words;
+use crate::domain::{CallId, Transcript};
 use crate::llm::{Client, LlmError, Mask, Message, Reply, Shape};
 use crate::store::StoreError;
 
@@ -212,6 +213,47 @@ impl Judging {
             store.postpone_judging(id, soon, "at_work", "the call is being worked on", false)?;
             return Ok(Ok(()));
         }
+        let Some(rules) = self.rules_of(&base)? else {
+            store.forget_judging(id)?;
+            return Ok(Ok(()));
+        };
+        let prompt = store.active_prompt(Purpose::Score)?;
+        match self.judge(id, &rules, &transcript, &base, prompt.as_ref()) {
+            Ok(score) => {
+                // A newer transcript has a newer score, which waits by itself.
+                if store.replace_score(id, transcript.version.number, &score)? {
+                    self.runner.announce(&entry.job);
+                }
+                Ok(Ok(()))
+            }
+            Err(error) => Ok(Err(error)),
+        }
+    }
+
+    /// The rules that a score was made with.
+    fn rules_of(&self, score: &Score) -> Result<Option<Arc<Rules>>, StoreError> {
+        let rules = self.runner.tools.in_force.rules();
+        let key = card_of(score);
+        if (rules.card().id.as_str(), rules.card().version) == (key.id.as_str(), key.version) {
+            return Ok(Some(rules));
+        }
+        let card = self.runner.store.scorecard(&key)?;
+        Ok(card.map(|card| Arc::new(Rules::compile(card))))
+    }
+
+    /// What the model says of a call by these rules and with these instructions; `base`
+    /// is what the rules say. Nothing is kept but what was sent. Blocks.
+    ///
+    /// # Errors
+    /// As [`judge`].
+    pub fn judge(
+        &self,
+        id: &CallId,
+        rules: &Rules,
+        transcript: &Transcript,
+        base: &Score,
+        prompt: Option<&Prompt>,
+    ) -> Result<Score, LlmError> {
         let settings = self.client.settings();
         let mut mask = match settings.mask {
             Masking::Off => Mask::none(),
@@ -223,27 +265,19 @@ impl Judging {
         }
         let hidden = mask.count();
         let brief = Brief {
-            team: "",
+            team: prompt.map_or("", |prompt| &prompt.content),
             context_tokens: settings.context_tokens,
             answer_tokens: settings.answer_tokens,
         };
         let mut ask = |messages: &[Message], shape: &Shape| {
             self.ask(id, Purpose::Score, messages, shape, hidden)
         };
-        let rules = &self.runner.tools.rules;
-        match judge(rules, &transcript, &base, brief, &mut mask, &mut ask) {
-            Ok(mut score) => {
-                if let Some(note) = &mut score.model {
-                    note.model.clone_from(&settings.model);
-                }
-                // A newer transcript has a newer score, which waits by itself.
-                if store.replace_score(id, transcript.version.number, &score)? {
-                    self.runner.announce(&entry.job);
-                }
-                Ok(Ok(()))
-            }
-            Err(error) => Ok(Err(error)),
+        let mut score = judge(rules, transcript, base, brief, &mut mask, &mut ask)?;
+        if let Some(note) = &mut score.model {
+            note.model.clone_from(&settings.model);
+            note.prompt = prompt.map(PromptRef::from);
         }
+        Ok(score)
     }
 
     /// One request: within the budget, and written down whatever comes of it.

@@ -13,7 +13,7 @@ use crate::speech::protocol::{Answer, Diarize, Request, Transcribe, Voice};
 use super::decode::{self, Decoded};
 use super::media::{Input, MediaError};
 use super::roles::Known;
-use super::score::{self, Rules};
+use super::score::{self, InForce, Rules};
 
 /// Why a stage could not be done.
 #[derive(Debug, thiserror::Error)]
@@ -86,7 +86,7 @@ pub struct Tools {
     /// The models directory.
     pub models: std::sync::Arc<ModelStore>,
     /// The scorecard in force.
-    pub rules: std::sync::Arc<Rules>,
+    pub in_force: std::sync::Arc<InForce>,
     /// The language model that judges after the rules; `None`: the rules alone.
     pub judge: Option<String>,
 }
@@ -167,14 +167,14 @@ impl Tools {
         Ok(super::diarize::transcript(
             recognition,
             &voices,
-            &self.rules,
+            &self.in_force.rules(),
             known,
         ))
     }
 
     /// The transcript without telling voices apart.
     pub fn unseparated(&self, recognition: &Recognition, known: Known) -> Transcript {
-        super::diarize::transcript(recognition, &[], &self.rules, known)
+        super::diarize::transcript(recognition, &[], &self.in_force.rules(), known)
     }
 
     /// What is known of a call besides what is said in it.
@@ -188,7 +188,18 @@ impl Tools {
 
     /// Applies the scorecard by the rules, and says whether a model is still to judge.
     pub fn score(&self, transcript: &Transcript, envelope: &Envelope, duration_ms: u64) -> Score {
-        let mut score = score::score(&self.rules, transcript, envelope, duration_ms);
+        self.score_by(&self.in_force.rules(), transcript, envelope, duration_ms)
+    }
+
+    /// The same by other rules than those in force.
+    pub fn score_by(
+        &self,
+        rules: &Rules,
+        transcript: &Transcript,
+        envelope: &Envelope,
+        duration_ms: u64,
+    ) -> Score {
+        let mut score = score::score(rules, transcript, envelope, duration_ms);
         score.model = self.judge.as_ref().map(|model| ModelNote {
             model: model.clone(),
             ..ModelNote::new(ModelState::Waiting)

@@ -4,11 +4,10 @@ use redb::{ReadableTable, WriteTransaction};
 
 use super::record::{Record, decode, encode};
 use super::{Spool, Store, StoreError, joins, operators, schema};
+use crate::domain::call::level;
 use crate::domain::details::OperatorBy;
 use crate::domain::job::Priority;
-use crate::domain::{
-    Call, CallId, Envelope, Job, Recognition, Recording, Score, Scorecard, Transcript,
-};
+use crate::domain::{Call, CallId, Envelope, Job, Recognition, Recording, Score, Transcript};
 
 /// A call with its job: what a list shows of it.
 #[derive(Debug, Clone)]
@@ -17,6 +16,13 @@ pub struct Entry {
     pub call: Call,
     /// Its path through the stages.
     pub job: Job,
+}
+
+impl Entry {
+    /// How much of what is possible was done for it, 1 (all) to 4.
+    pub fn level(&self) -> Option<u8> {
+        level(&self.call, self.job.state, self.job.stage)
+    }
 }
 
 type StrTable = redb::TableDefinition<'static, &'static str, &'static [u8]>;
@@ -149,29 +155,6 @@ impl Store {
             self.blobs.remove_work(id, job.run);
         }
         Ok(())
-    }
-
-    /// Keeps a scorecard whose `version` is 0 under the next free version, unless
-    /// the newest kept one is the same; returns it with its version.
-    pub fn keep_scorecard(&self, mut card: Scorecard) -> Result<Scorecard, StoreError> {
-        let txn = self.write()?;
-        {
-            let mut table = txn.open_table(schema::SCORECARDS)?;
-            let newest: Option<Scorecard> = table
-                .range((card.id.as_str(), 0)..=(card.id.as_str(), u32::MAX))?
-                .next_back()
-                .transpose()?
-                .map(|(_, value)| decode(value.value()))
-                .transpose()?;
-            let newest_version = newest.as_ref().map_or(0, |newest| newest.version);
-            card.version = newest_version;
-            if newest.as_ref() != Some(&card) {
-                card.version = newest_version + 1;
-                table.insert((card.id.as_str(), card.version), encode(&card)?.as_slice())?;
-            }
-        }
-        txn.commit()?;
-        Ok(card)
     }
 
     /// Removes what an earlier process left half done.

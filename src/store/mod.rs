@@ -14,9 +14,12 @@ mod listing;
 mod notices;
 mod operators;
 mod payloads;
+mod prompts;
 mod pulled;
 mod record;
+mod rescorings;
 mod schema;
+mod scorecards;
 mod sftp_users;
 mod users;
 mod versions;
@@ -35,7 +38,10 @@ pub use listing::{DroppedFilter, DroppedKey, DroppedName, DroppedPage, DroppedRo
 pub use notices::News;
 pub use operators::Operator;
 pub use payloads::Payload;
+pub use prompts::PromptChange;
 pub use pulled::Pulled;
+pub use rescorings::Outcome;
+pub use scorecards::{CardVersion, Enforced};
 pub use versions::{KeptVersion, Revision};
 
 /// What the caller can do about it is in the variant.
@@ -56,6 +62,27 @@ pub enum StoreError {
     /// There is no such version of the transcript.
     #[error("there is no such version of the transcript")]
     NoSuchVersion,
+    /// There is no such version of a scorecard.
+    #[error("there is no such version of a scorecard")]
+    NoSuchCard,
+    /// There is no such draft of a scorecard.
+    #[error("there is no such draft")]
+    NoSuchDraft,
+    /// Somebody saved the draft after the person looked at it.
+    #[error("the draft was saved by somebody else meanwhile")]
+    StaleDraft,
+    /// There is no such prompt.
+    #[error("there is no such prompt")]
+    NoSuchPrompt,
+    /// Somebody changed the prompt after the person looked at it.
+    #[error("the prompt was changed by somebody else meanwhile")]
+    StalePrompt,
+    /// There is no such order to score calls again.
+    #[error("there is no such order to score calls again")]
+    NoSuchRescoring,
+    /// Calls are being scored again already.
+    #[error("calls are being scored again already")]
+    RescoringRuns,
     /// Somebody changed the transcript after the person looked at it.
     #[error("version {current} of the transcript is newer than version {seen}")]
     StaleVersion {

@@ -154,11 +154,18 @@ pub(super) fn prepare(
     txn.open_table(super::dropped::DROPPED)?;
     txn.open_table(super::judging::JUDGING)?;
     txn.open_table(super::judging::EGRESS)?;
+    txn.open_table(super::prompts::PROMPTS)?;
+    txn.open_table(super::prompts::PROMPT_VERSIONS)?;
     txn.open_table(super::pulled::PULLED)?;
     txn.open_table(super::pulled::RUNS)?;
     txn.open_table(super::pulled::HOST_KEYS)?;
     txn.open_table(QUEUE)?;
+    txn.open_table(super::rescorings::RESCORINGS)?;
+    txn.open_table(super::rescorings::RESCORED)?;
     txn.open_table(SCORECARDS)?;
+    txn.open_table(super::scorecards::NOTES)?;
+    txn.open_table(super::scorecards::DRAFTS)?;
+    txn.open_table(super::scorecards::IN_FORCE)?;
     txn.open_table(VERSIONS)?;
     txn.open_table(VERSION_TEXTS)?;
     txn.open_multimap_table(OPERATOR_CALLS)?;

@@ -15,6 +15,7 @@ use super::calls::{get, put};
 use super::record::{Record, decode, encode};
 use super::{Store, StoreError, judging, schema};
 use crate::domain::revise::TurnEdit;
+use crate::domain::score::ModelState;
 use crate::domain::transcript::{Author, Change, Version};
 use crate::domain::{Call, CallId, Envelope, Job, JobState, Score, Transcript};
 
@@ -133,6 +134,18 @@ impl Store {
         let transcript: Option<Transcript> = get(&txn, schema::TRANSCRIPTS, key)?;
         let current = transcript.is_some_and(|transcript| transcript.version.number == version);
         if !current || !job.state.is_final() {
+            return Ok(false);
+        }
+        let judged = |score: &Score| {
+            let state = score.model.as_ref().map(|note| note.state);
+            state.is_some_and(|state| state != ModelState::Waiting)
+        };
+        let card = |score: &Score| (score.scorecard_id.clone(), score.scorecard_version);
+        if judged(score)
+            && let Some(base) = get::<Score>(&txn, schema::SCORES, key)?
+            && card(&base) != card(score)
+        {
+            // It was scored again by another scorecard while the model thought.
             return Ok(false);
         }
         judging::put_score(&txn, &mut call, score, Timestamp::now())?;

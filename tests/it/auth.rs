@@ -304,7 +304,9 @@ async fn refusals_have_one_form() {
         if path.contains(unknown) {
             let takes =
                 [Method::PATCH, Method::PUT].contains(&method) || path.ends_with("/restore");
-            let body = takes.then(|| json!({"operator": "x", "name": "x", "version": 0}));
+            let body = takes.then(
+                || json!({"operator": "x", "name": "x", "version": 0, "text": "", "revision": 1}),
+            );
             let query = if path.ends_with("/transcript") {
                 "?format=txt"
             } else if path.starts_with("/sftp/files/") {
@@ -317,6 +319,14 @@ async fn refusals_have_one_form() {
                 .await;
             let (status, code) = if path.starts_with("/sftp/users/") {
                 (404, "no_such_sftp_user")
+            } else if path.starts_with("/scorecards/") {
+                (404, "no_such_scorecard")
+            } else if path.starts_with("/scorecard-drafts/") {
+                (404, "no_such_draft")
+            } else if path.starts_with("/prompts/") {
+                (404, "no_such_prompt")
+            } else if path.starts_with("/rescorings/") {
+                (404, "no_such_rescoring")
             } else if path.starts_with("/pull/sources/") {
                 (404, "no_such_source")
             } else if path.starts_with("/sftp/files/") {

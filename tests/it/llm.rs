@@ -5,13 +5,14 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use poem::http::{StatusCode, header};
+use poem::http::{Method, StatusCode, header};
 use poem::listener::{Acceptor, Listener, TcpListener};
 use poem::web::Data;
 use poem::{EndpointExt, Request, Response, Route, Server as Poem, handler};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
+use crate::client::assert_error;
 use crate::fixtures::scripted_call;
 use crate::server::{Server, Setup};
 
@@ -362,5 +363,51 @@ async fn the_budget_of_the_day_is_kept() {
     }
     assert_eq!(standing["paused"]["code"], "llm_budget", "{standing}");
     assert_eq!(double.requests(), 1);
+    let _ = server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_team_tells_the_model_more_and_a_draft_is_tried_with_it() {
+    let double = Double::start(&[]).await;
+    let server = Server::start(&double.setup("")).await;
+    let body =
+        json!({"name": "Наше", "content": "Слово «Ромашка» обязательно.", "is_active": true});
+    let (status, prompt) = server.send(Method::POST, "/prompts", Some(body)).await;
+    assert_eq!(status, 200, "{prompt}");
+    let id = server.accepted("a.wav", scripted_call(9), &[]).await;
+    let score = judged(&server, &id).await;
+    assert_eq!(score["model"]["prompt"]["name"], "Наше");
+    double.with(|state| {
+        let system = &state.requests[0]["messages"][0];
+        assert_eq!(system["role"], "system");
+        assert!(
+            system["content"]
+                .as_str()
+                .is_some_and(|text| text.contains("Слово «Ромашка»"))
+        );
+    });
+    let before = double.requests();
+    let body = json!({"call_id": id, "prompt": "Черновик: без поблажек.", "engine": "model"});
+    let (status, tried) = server.send(Method::POST, "/trials", Some(body)).await;
+    assert_eq!(status, 200, "{tried}");
+    assert_eq!(
+        (&tried["before"]["engine"], &tried["after"]["engine"]),
+        (&json!("model"), &json!("model"))
+    );
+    double.with(|state| {
+        let asked = state.requests[before]["messages"][0]["content"]
+            .as_str()
+            .expect("text");
+        assert!(
+            asked.contains("Черновик") && !asked.contains("Ромашка"),
+            "{asked}"
+        );
+        state.fails.push_back(Fail::Status(401));
+    });
+    let egress = server.get("/llm/egress").await;
+    assert_eq!(egress["total"].as_u64(), Some(double.requests() as u64));
+    let body = json!({"call_id": id, "engine": "model"});
+    let refused = server.send(Method::POST, "/trials", Some(body)).await;
+    assert_error("the key is refused", &refused, 502, "llm_denied");
     let _ = server.stop().await;
 }

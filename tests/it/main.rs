@@ -33,6 +33,7 @@ mod pull_place;
 mod queue;
 mod retries;
 mod robustness;
+mod scorecards;
 mod server;
 mod sftp_archive;
 mod sftp_clients;

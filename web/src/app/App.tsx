@@ -5,6 +5,7 @@ import { sessionKey, useSession } from '../api/session';
 import type { User } from '../api/types';
 import { CallPage } from '../features/detail/CallPage';
 import { CallsPage } from '../features/results/CallsPage';
+import { CriteriaPage } from '../features/criteria/CriteriaPage';
 import { FilesPage } from '../features/files/FilesPage';
 import { SettingsPage } from '../features/settings/SettingsPage';
 import { SignInPage } from '../features/sign-in/SignInPage';
@@ -96,6 +97,9 @@ function SignedIn({ user }: { user: User }) {
       break;
     case 'files':
       content = <FilesPage params={route.params} />;
+      break;
+    case 'criteria':
+      content = <CriteriaPage params={route.params} />;
       break;
     case 'settings':
       content = <SettingsPage user={user} />;

@@ -59,6 +59,10 @@ export function Shell({ user, page, onRetryConnection, children }: Props) {
               </span>
               <span className="sr-only sm:not-sr-only">{t.nav.files}</span>
             </a>
+            <a href="#/criteria" className={link(page === 'criteria')} aria-current={page === 'criteria' ? 'page' : undefined}>
+              <Icon name="check" className="hidden size-[1.15rem] sm:block" />
+              {t.nav.criteria}
+            </a>
             <a href="#/settings" className={link(page === 'settings')} aria-current={page === 'settings' ? 'page' : undefined}>
               <Icon name="settings" className="hidden size-[1.15rem] sm:block" />
               {t.nav.settings}

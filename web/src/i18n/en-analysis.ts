@@ -39,7 +39,8 @@ export const enAnalysis: typeof ruAnalysis = {
     evidenceKinds: { quote: 'Said', expected: 'Expected here', moment: 'Moment', checked: 'Checked, not found' },
     modelSays: 'Model:',
     model: {
-      judged: (model: string, confirmed: string, quotes: string) => `Judged by the model ${model}: ${confirmed} of ${quotes} quotes confirmed`,
+      judged: (model: string, confirmed: string, quotes: string) => `Judged by the model ${model}: ${confirmed} of ${quotes} quotes confirmed.`,
+      prompt: (name: string, version: number) => `By the instructions “${name}”, version ${version}.`,
       waiting: 'This is the score of the rules so far: a language model will judge the call later.',
       failed: 'The score of the rules: the language model could not judge this call.',
       codes: {

@@ -1,5 +1,6 @@
 /** English texts, in the shape of `ru.ts`. */
 import { enAnalysis } from './en-analysis';
+import { enCriteria } from './en-criteria';
 import { enEditing } from './en-editing';
 import { enFiles } from './en-files';
 import { enLlm } from './en-llm';
@@ -11,7 +12,7 @@ import type { Dictionary } from './ru';
 export const en: Dictionary = {
   appName: 'Call Analytics',
   skipToContent: 'Skip to content',
-  nav: { label: 'Sections', calls: 'Calls', files: 'FTP Files', filesShort: 'Files', settings: 'Settings' },
+  nav: { label: 'Sections', calls: 'Calls', files: 'FTP Files', filesShort: 'Files', criteria: 'Criteria', settings: 'Settings' },
   language: { label: 'Language', ru: 'Русский', en: 'English', short: 'EN', switchTo: 'Переключить на русский' },
   theme: { label: 'Appearance', light: 'Light', dark: 'Dark', auto: 'System' },
   common: {
@@ -266,6 +267,14 @@ export const en: Dictionary = {
     lane: (n) => `Channel ${n}`,
   },
   errors: {
+    bad_scorecard: 'The scorecard has faults: mend them and try again.',
+    stale_draft: 'Somebody else saved the draft meanwhile. Open it again and repeat the change.',
+    no_such_draft: 'The draft is gone: it was discarded or put in force.',
+    stale_prompt: 'Somebody else changed the instructions meanwhile. Open them again and repeat the change.',
+    no_such_prompt: 'These instructions are gone.',
+    rescoring_runs: 'Calls are being scored again already. Wait for it, or stop it.',
+    no_calls: 'None of these calls has a transcript.',
+    llm_off: 'The language model is off.',
     network: 'The server does not answer. Check the connection and try again.',
     internal: 'An error happened on the server. Try later; if it stays, tell the administrator.',
     unexpected: 'The server gave an unexpected answer. Try again.',
@@ -339,5 +348,6 @@ export const en: Dictionary = {
   ...enFiles,
   ...enOutside,
   ...enPull,
+  ...enCriteria,
   ...enLlm,
 };

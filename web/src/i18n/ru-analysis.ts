@@ -38,7 +38,8 @@ export const ruAnalysis = {
     evidenceKinds: { quote: 'Прозвучало', expected: 'Ожидалось здесь', moment: 'Момент', checked: 'Проверено, не найдено' },
     modelSays: 'Модель:',
     model: {
-      judged: (model: string, confirmed: string, quotes: string) => `Оценила модель ${model}: подтверждено цитат ${confirmed} из ${quotes}`,
+      judged: (model: string, confirmed: string, quotes: string) => `Оценила модель ${model}: подтверждено цитат ${confirmed} из ${quotes}.`,
+      prompt: (name: string, version: number) => `По указаниям «${name}», версия ${version}.`,
       waiting: 'Пока это оценка по правилам: языковая модель оценит звонок позже.',
       failed: 'Оценка по правилам: языковая модель не смогла оценить этот звонок.',
       codes: {

@@ -1,6 +1,7 @@
 /** Russian texts. This file defines the shape: `en.ts` must have every key, or the build fails. */
 import { pluralRu as plural } from './plural';
 import { ruAnalysis } from './ru-analysis';
+import { ruCriteria } from './ru-criteria';
 import { ruEditing } from './ru-editing';
 import { ruFiles } from './ru-files';
 import { ruLlm } from './ru-llm';
@@ -10,7 +11,7 @@ import { ruPull } from './ru-pull';
 export const ru = {
   appName: 'Аналитика звонков',
   skipToContent: 'Перейти к содержанию',
-  nav: { label: 'Разделы', calls: 'Звонки', files: 'FTP Файлы', filesShort: 'Файлы', settings: 'Настройки' },
+  nav: { label: 'Разделы', calls: 'Звонки', files: 'FTP Файлы', filesShort: 'Файлы', criteria: 'Критерии', settings: 'Настройки' },
   language: { label: 'Язык интерфейса', ru: 'Русский', en: 'English', short: 'RU', switchTo: 'Switch to English' },
   theme: { label: 'Оформление', light: 'Светлое', dark: 'Тёмное', auto: 'Как в системе' },
   common: {
@@ -265,6 +266,14 @@ export const ru = {
     lane: (n: number) => `Канал ${n}`,
   },
   errors: {
+    bad_scorecard: 'В карте оценки есть ошибки: исправьте их и повторите.',
+    stale_draft: 'Черновик тем временем сохранил кто-то другой. Откройте его снова и повторите правку.',
+    no_such_draft: 'Черновика больше нет: его выбросили или ввели в действие.',
+    stale_prompt: 'Указания тем временем изменил кто-то другой. Откройте их снова и повторите правку.',
+    no_such_prompt: 'Этих указаний больше нет.',
+    rescoring_runs: 'Пересчёт уже идёт. Дождитесь его или остановите.',
+    no_calls: 'Среди этих звонков нет ни одного с расшифровкой.',
+    llm_off: 'Языковая модель выключена.',
     network: 'Сервер не отвечает. Проверьте связь и повторите.',
     internal: 'На сервере произошла ошибка. Повторите позже; если не поможет, сообщите администратору.',
     unexpected: 'Сервер ответил неожиданно. Повторите.',
@@ -338,6 +347,7 @@ export const ru = {
   ...ruFiles,
   ...ruOutside,
   ...ruPull,
+  ...ruCriteria,
   ...ruLlm,
 };
 

@@ -28,7 +28,7 @@ export function CallState({ detail }: { detail: CallDetail }) {
     case 'failed': {
       const stage = call.stage ? t.detail.failedAtStage(t.stages[call.stage]) : '';
       return (
-        <Banner tone="bad" icon="warning" title={t.detail.failedTitle} text={`${call.error ? errorText(call.error) : ''} ${stage}${kept}`}>
+        <Banner tone="bad" icon="warning" title={t.detail.failedTitle} text={`${call.error ? errorText(call.error) : ''} ${stage}${kept}${call.level === 4 ? ` ${t.levels.of(4)} ${t.levels.long[3]}` : ''}`}>
           <Stages status={call.status} stage={call.stage} />
         </Banner>
       );

@@ -69,6 +69,9 @@ export function ScorePanel({ score, player, callId }: Props) {
           </div>
         )}
       </div>
+      <p data-testid="score-level" data-level={score.level} className={`px-1 text-[0.88rem] ${score.level > 2 ? 'text-fair' : 'text-ink-soft'}`}>
+        {t.levels.of(score.level)} {t.levels.long[score.level - 1]}
+      </p>
       <ModelNotice score={score} />
       {score.criteria.map((criterion) => (
         <CriterionCard key={criterion.key} criterion={criterion} onlyFailed={onlyFailed} player={player} />
@@ -88,6 +91,7 @@ function ModelNotice({ score }: { score: Score }) {
     return (
       <p data-testid="model-note" className="px-1 text-[0.88rem] text-ink-soft">
         {words.judged(note.model, fmt.number(note.confirmed), fmt.number(note.quotes))}
+        {note.prompt && ` ${words.prompt(note.prompt.name, note.prompt.version)}`}
       </p>
     );
   const codes: Record<string, string> = words.codes;

@@ -45,7 +45,7 @@ export function CallsPage({ params }: { params: URLSearchParams }) {
     <div className="flex flex-col gap-4">
       <h1 className="sr-only">{t.results.title}</h1>
       <div className="grid gap-4 lg:grid-cols-[minmax(0,1fr)_24rem]">
-        <SummaryCards averages={page?.averages} total={page?.total} filtered={filtered} failed={results.isError} />
+        <SummaryCards averages={page?.averages} levels={page?.levels} onLevel={(level) => change({ level })} total={page?.total} filtered={filtered} failed={results.isError} />
         <UploadZone />
       </div>
       <UploadList />

@@ -32,6 +32,7 @@ export function FilterBar({ filters, onChange, children }: Props) {
     filters.duration_min,
     filters.duration_max,
     filters.source,
+    filters.level,
     ...TOLD_KEYS.map((key) => filters[key]),
   ].filter(Boolean).length;
   const [open, setOpen] = useState(extra > 0);
@@ -123,6 +124,19 @@ export function FilterBar({ filters, onChange, children }: Props) {
           values={[filters.duration_min, filters.duration_max]}
           onValues={(duration_min, duration_max) => onChange({ duration_min, duration_max }, 'replace')}
         />
+        <div>
+          <label htmlFor={`${id}-level`} className="label">
+            {t.levels.filter}
+          </label>
+          <select id={`${id}-level`} className="field" value={filters.level} onChange={(event) => onChange({ level: event.target.value })}>
+            <option value="">{t.levels.any}</option>
+            {t.levels.short.map((name, index) => (
+              <option key={name} value={String(index + 1)}>
+                {name}
+              </option>
+            ))}
+          </select>
+        </div>
         {TOLD_KEYS.map((key) => (
           <div key={key}>
             <label htmlFor={`${id}-${key}`} className="label">

@@ -1,17 +1,20 @@
 import { useId } from 'react';
-import type { Averages } from '../../api/types';
+import type { Averages, Levels } from '../../api/types';
 import { useI18n } from '../../i18n';
 import { ScoreBar, ScoreText } from '../../ui/score';
 
 interface Props {
   averages: Averages | undefined;
+  levels: Levels | undefined;
+  /** Shows the calls of one level. */
+  onLevel(level: string): void;
   total: number | undefined;
   filtered: boolean;
   failed: boolean;
 }
 
 /** The averages over everything the filters let through, not over the page of the table. */
-export function SummaryCards({ averages, total, filtered, failed }: Props) {
+export function SummaryCards({ averages, levels, total, filtered, failed, onLevel }: Props) {
   const { t, fmt, nameOf } = useI18n();
   const titleId = useId();
   if (!averages) {
@@ -62,6 +65,27 @@ export function SummaryCards({ averages, total, filtered, failed }: Props) {
           ))}
         </ul>
       </div>
+      {levels && <LevelCounts levels={levels} onLevel={onLevel} />}
     </section>
+  );
+}
+
+/** How much was done for the calls; silent where all were treated alike. */
+function LevelCounts({ levels, onLevel }: { levels: Levels; onLevel(level: string): void }) {
+  const { t, fmt } = useI18n();
+  const counts = [levels.full, levels.rules, levels.unseparated, levels.unheard];
+  if (counts.filter((count) => count > 0).length < 2) return null;
+  return (
+    <ul data-testid="levels" className="mt-4 flex flex-wrap gap-x-5 gap-y-1 border-t border-line pt-3 text-[0.9rem]">
+      {counts.map((count, index) =>
+        count === 0 ? null : (
+          <li key={index}>
+            <button type="button" className="rounded text-ink-soft underline-offset-4 hover:underline" onClick={() => onLevel(String(index + 1))}>
+              {t.levels.short[index]}: <span className="tabular font-medium text-ink">{fmt.number(count)}</span>
+            </button>
+          </li>
+        ),
+      )}
+    </ul>
   );
 }
