@@ -23,6 +23,9 @@ mod outside;
 mod pull;
 mod ranged;
 mod results;
+mod review_view;
+mod reviews;
+mod score_view;
 pub mod sessions;
 mod sftp;
 mod sftp_files;
@@ -72,6 +75,7 @@ type Api = (
         sftp_files::SftpFilesApi,
         sftp_stream::SftpStreamApi,
         llm::LlmApi,
+        reviews::ReviewsApi,
         live::LiveApi,
         health::HealthApi,
     ),
@@ -100,6 +104,7 @@ fn service() -> OpenApiService<Api, ()> {
                 sftp_files::SftpFilesApi,
                 sftp_stream::SftpStreamApi,
                 llm::LlmApi,
+                reviews::ReviewsApi,
                 live::LiveApi,
                 health::HealthApi,
             ),

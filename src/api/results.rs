@@ -76,6 +76,8 @@ impl ResultsApi {
         tag: Query<Option<String>>,
         /// An id of another system: of MANGO, of Calltouch, of the file's name.
         external_id: Query<Option<String>>,
+        /// `true`: with an open dispute about a verdict; `false`: without one.
+        disputed: Query<Option<bool>>,
         /// Words said (any form), file name, operator; "in quotes" as a phrase.
         q: Query<Option<String>>,
         /// `created_at`, `started_at`, `duration`, `score`, `operator`, `filename`, `status` or `criterion:KEY`; `-` in front for descending.
@@ -108,6 +110,7 @@ impl ResultsApi {
             tag: text(tag.0),
             external_id: text(external_id.0),
             query: text(q.0),
+            disputed: disputed.0,
         };
         let sort = parse_sort(text(sort.0).as_deref().unwrap_or("-created_at"))?;
         let (page, page_size) = page_of(page.0, page_size.0)?;

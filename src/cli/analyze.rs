@@ -167,7 +167,7 @@ fn analyze(
 }
 
 fn subtitles(analysis: &Analysis, format: Format, names: Names) -> String {
-    export::write(&analysis.transcript, &analysis.file, format, names)
+    export::write(&analysis.transcript, &analysis.file, format, names, None)
 }
 
 fn print_text(analysis: &Analysis) {

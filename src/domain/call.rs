@@ -234,6 +234,18 @@ pub struct ScoreSummary {
     /// True when the transcript has changed since.
     #[serde(default)]
     pub stale: bool,
+    /// The overall percent by the machine alone; the one above has the people's word in it.
+    #[serde(default)]
+    pub machine_percent: Option<f64>,
+    /// Items whose verdict is another one than the machine's.
+    #[serde(default)]
+    pub changed: u32,
+    /// Items on which a person's word is in force, confirmations included.
+    #[serde(default)]
+    pub reviewed: u32,
+    /// Disputes that nobody has settled yet.
+    #[serde(default)]
+    pub disputes: u32,
 }
 
 /// One criterion's percent.

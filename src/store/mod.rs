@@ -16,6 +16,7 @@ mod operators;
 mod payloads;
 mod pulled;
 mod record;
+mod reviews;
 mod schema;
 mod sftp_users;
 mod users;
@@ -67,6 +68,9 @@ pub enum StoreError {
     /// The correction is not possible.
     #[error(transparent)]
     Edit(#[from] crate::domain::revise::EditError),
+    /// What a person says of a score cannot be taken.
+    #[error(transparent)]
+    Review(#[from] crate::domain::review::ReviewError),
     /// What the stage needs was never made.
     #[error("the stage '{0}' has nothing to work on")]
     NotReached(crate::domain::Stage),

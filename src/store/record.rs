@@ -69,6 +69,7 @@ records! {
     crate::domain::DroppedFile = "dropped file",
     crate::domain::egress::Egress = "request to a language model",
     crate::domain::egress::Pending = "call that waits for a language model",
+    crate::domain::review::ItemReview = "review of an item",
     crate::domain::PulledFile = "pulled file",
     crate::domain::PullRun = "pull run",
     super::operators::OperatorRecord = "operator",

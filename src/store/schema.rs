@@ -154,6 +154,7 @@ pub(super) fn prepare(
     txn.open_table(super::dropped::DROPPED)?;
     txn.open_table(super::judging::JUDGING)?;
     txn.open_table(super::judging::EGRESS)?;
+    txn.open_table(super::reviews::REVIEWS)?;
     txn.open_table(super::pulled::PULLED)?;
     txn.open_table(super::pulled::RUNS)?;
     txn.open_table(super::pulled::HOST_KEYS)?;

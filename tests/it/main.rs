@@ -32,6 +32,7 @@ mod pull;
 mod pull_place;
 mod queue;
 mod retries;
+mod reviews;
 mod robustness;
 mod server;
 mod sftp_archive;

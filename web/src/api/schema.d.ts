@@ -305,7 +305,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The transcript as a file: text, subtitles or JSON, with the speakers. */
+        /**
+         * The transcript as a file: text, subtitles or JSON, with the speakers. JSON of the current
+         *     version has the score as well: what the machine says and what people made of it.
+         */
         get: operations["transcriptFile"];
         put?: never;
         post?: never;
@@ -971,6 +974,78 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/results/{id}/reviews": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All that people said of a call's verdicts. */
+        get: operations["reviews"];
+        put?: never;
+        /**
+         * Confirm or change the verdict on an item, take that back, dispute it, or settle a dispute.
+         *     The machine's verdict stays visible; the percents follow the people's word.
+         */
+        post: operations["reviewItem"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/disputes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Disputes about verdicts, over all calls. */
+        get: operations["disputes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/quality/agreement": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How far people and the machine agree on each item, over the items that people looked at. */
+        get: operations["agreement"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/quality/dynamics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Mean percents over time, of one operator or of all. */
+        get: operations["dynamics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/ws": {
         parameters: {
             query?: never;
@@ -1012,6 +1087,41 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * @description What a person did.
+         * @enum {string}
+         */
+        ActView: "confirmed" | "changed" | "withdrawn" | "disputed" | "accepted" | "declined";
+        /**
+         * AgreementView
+         * @description How far people and the machine agree.
+         */
+        AgreementView: {
+            /** @description The worst first. */
+            items: components["schemas"]["ItemAgreementView"][];
+            /** @description Over all items. */
+            all: components["schemas"]["VerdictPairsView"] & unknown;
+            /**
+             * Format: uint64
+             * @description Calls that people looked at.
+             */
+            calls: number;
+            /**
+             * Format: uint64
+             * @description Words that left the machine's verdict as it was.
+             */
+            confirmed: number;
+            /**
+             * Format: uint64
+             * @description Words that changed it.
+             */
+            changed: number;
+            /**
+             * Format: uint64
+             * @description Fewer pairs than this give no kappa.
+             */
+            min_sample: number;
+        };
         /**
          * AppliedView
          * @description What became of past calls.
@@ -1111,9 +1221,24 @@ export interface components {
             called?: string;
             /**
              * Format: double
-             * @description 0–100.
+             * @description 0–100, with what people said of the verdicts.
              */
             overall_percent?: number;
+            /**
+             * Format: double
+             * @description By the machine alone, where people changed a verdict.
+             */
+            machine_percent?: number;
+            /**
+             * Format: uint32
+             * @description Items whose verdict people changed.
+             */
+            changed_items: number;
+            /**
+             * Format: uint32
+             * @description Disputes about its verdicts that nobody has settled yet.
+             */
+            open_disputes: number;
             /** @description The transcript has changed since it was scored. */
             score_stale: boolean;
             criteria: components["schemas"]["CriterionView"][];
@@ -1144,8 +1269,16 @@ export interface components {
             name_en?: string;
             /** Format: double */
             weight: number;
-            /** Format: double */
+            /**
+             * Format: double
+             * @description With what people said of the verdicts.
+             */
             percent?: number;
+            /**
+             * Format: double
+             * @description By the machine alone.
+             */
+            machine_percent?: number;
             /** @description An automatic fail made it 0. */
             auto_failed: boolean;
             items: components["schemas"]["ItemView"][];
@@ -1202,6 +1335,53 @@ export interface components {
          */
         DirectionView: "inbound" | "outbound";
         /**
+         * DisputeRowView
+         * @description A dispute about a verdict.
+         */
+        DisputeRowView: {
+            call_id: string;
+            filename: string;
+            operator?: string;
+            /** @description When the conversation began, or else when it arrived, RFC 3339. */
+            call_at: string;
+            item: string;
+            name: string;
+            name_en?: string;
+            state: components["schemas"]["DisputeStateView"];
+            opened: components["schemas"]["ReviewEntryView"];
+            settled?: components["schemas"]["ReviewEntryView"];
+            /** @description What counts now; null when the item is no longer scored. */
+            verdict?: components["schemas"]["VerdictView"] & unknown;
+            /** @description What the machine says now. */
+            machine_verdict?: components["schemas"]["VerdictView"] & unknown;
+            /**
+             * Format: uint32
+             * @description Entries about the item: sent back with what settles it.
+             */
+            revision: number;
+        };
+        /** @enum {string} */
+        DisputeStateView: "open" | "accepted" | "declined";
+        /** DisputesPage */
+        DisputesPage: {
+            /** @description The latest first. */
+            items: components["schemas"]["DisputeRowView"][];
+            /**
+             * Format: uint64
+             * @description Disputes in the state asked for.
+             */
+            total: number;
+            /**
+             * Format: uint64
+             * @description Open disputes in all.
+             */
+            open: number;
+            /** Format: uint32 */
+            page: number;
+            /** Format: uint32 */
+            page_size: number;
+        };
+        /**
          * @description What becomes of a complete recording that is dropped.
          * @enum {string}
          */
@@ -1211,6 +1391,15 @@ export interface components {
          * @enum {string}
          */
         DropStateView: "receiving" | "incomplete" | "waiting" | "taken" | "known" | "other" | "refused" | "deleted";
+        /** DynamicsView */
+        DynamicsView: {
+            operator?: string;
+            step: components["schemas"]["PeriodStepView"];
+            /** @description By the clock of this zone. */
+            time_zone: string;
+            /** @description One after the other, those without calls as well. */
+            periods: components["schemas"]["ScorePeriodView"][];
+        };
         /**
          * EditView
          * @description A correction of one turn.
@@ -1416,6 +1605,28 @@ export interface components {
              */
             ms: number;
         };
+        /** ItemAgreementView */
+        ItemAgreementView: {
+            scorecard_id: string;
+            item: string;
+            name: string;
+            name_en?: string;
+            pairs: components["schemas"]["VerdictPairsView"];
+        };
+        /**
+         * ItemReviewView
+         * @description All that people did about an item.
+         */
+        ItemReviewView: {
+            /** @description Key of the item. */
+            item: string;
+            name: string;
+            name_en?: string;
+            /** @description The item is in the call's score. */
+            scored: boolean;
+            /** @description The oldest first. */
+            entries: components["schemas"]["ReviewEntryView"][];
+        };
         /** ItemView */
         ItemView: {
             key: string;
@@ -1425,13 +1636,25 @@ export interface components {
             weight: number;
             /** @description Failing it makes the criterion 0. */
             auto_fail: boolean;
-            verdict: components["schemas"]["VerdictView"];
+            /** @description What counts: a person's word where there is one, else the machine's. */
+            verdict: components["schemas"]["VerdictView"] & unknown;
+            /** @description What the machine says; `reason`, `evidence`, `judged_by` and `comment` are about it. */
+            machine_verdict: components["schemas"]["VerdictView"] & unknown;
             reason: components["schemas"]["ReasonView"];
             evidence: components["schemas"]["EvidenceView"][];
             /** @description Who judged this item. */
             judged_by: components["schemas"]["EngineView"] & unknown;
             /** @description Why, in the model's words. */
             comment?: string;
+            /**
+             * Format: uint32
+             * @description Entries about the item; sent back with a review, which a newer entry refuses.
+             */
+            revision: number;
+            /** @description The person's word in force. */
+            review?: components["schemas"]["ReviewWordView"] & unknown;
+            /** @description The dispute that nobody has settled yet. */
+            dispute?: components["schemas"]["OpenDisputeView"] & unknown;
         };
         /**
          * LaneView
@@ -1696,6 +1919,11 @@ export interface components {
             keys?: string[];
         };
         /**
+         * @description Why there is no kappa.
+         * @enum {string}
+         */
+        NoKappaView: "too_few" | "one_category";
+        /**
          * NotRemovedView
          * @description A file that was not removed.
          */
@@ -1714,6 +1942,17 @@ export interface components {
             text: string;
             /** @description Digits with the country's code, where it is a phone number. */
             phone?: string;
+        };
+        /**
+         * OpenDisputeView
+         * @description A dispute that nobody has settled yet.
+         */
+        OpenDisputeView: {
+            /** @description Name of the account. */
+            author: string;
+            /** @description RFC 3339. */
+            at: string;
+            comment: string;
         };
         /**
          * @description Who named the operator.
@@ -1805,6 +2044,8 @@ export interface components {
         PayloadsView: {
             items: components["schemas"]["PayloadView"][];
         };
+        /** @enum {string} */
+        PeriodStepView: "day" | "week" | "month";
         /**
          * PreparedView
          * @description An archive that can be fetched at `/sftp/download/{id}` for ten minutes.
@@ -2087,6 +2328,109 @@ export interface components {
              */
             errands: number;
         };
+        /**
+         * @description What a person wants to do.
+         * @enum {string}
+         */
+        ReviewActRequest: "confirm" | "change" | "withdraw" | "dispute" | "accept" | "decline";
+        /**
+         * ReviewEntryView
+         * @description One thing that a person did.
+         */
+        ReviewEntryView: {
+            act: components["schemas"]["ActView"];
+            /** @description Name of the account. */
+            author: string;
+            /** @description RFC 3339. */
+            at: string;
+            comment: string;
+            /** @description The verdict that counted before. */
+            from: components["schemas"]["VerdictView"] & unknown;
+            /** @description The verdict that counts after. */
+            to: components["schemas"]["VerdictView"] & unknown;
+            /** @description What the machine said then. */
+            machine: components["schemas"]["VerdictView"] & unknown;
+            /** @description Which machine. */
+            engine: components["schemas"]["EngineView"] & unknown;
+            /** @description Name of the language model, where it was one. */
+            model?: string;
+            scorecard_id: string;
+            /** Format: uint32 */
+            scorecard_version: number;
+            /** Format: uint32 */
+            transcript_version?: number;
+        };
+        /**
+         * ReviewRequest
+         * @description What a person says of an item.
+         */
+        ReviewRequest: {
+            /** @description Key of the item. */
+            item: string;
+            act: components["schemas"]["ReviewActRequest"];
+            /** @description For `change` and `accept`: `met`, `failed` or `not_applicable`. */
+            verdict?: components["schemas"]["VerdictView"] & unknown;
+            /** @description Why; needed for all but `confirm` and `withdraw`. */
+            comment?: string;
+            /** @description The verdict that counted when it was looked at; another one refuses the review. */
+            seen_verdict: components["schemas"]["VerdictView"] & unknown;
+            /**
+             * Format: uint32
+             * @description `revision` of the item that was looked at; another one refuses the review.
+             */
+            revision: number;
+        };
+        /**
+         * ReviewWordView
+         * @description A person's word on an item.
+         */
+        ReviewWordView: {
+            act: components["schemas"]["ActView"];
+            /** @description Name of the account. */
+            author: string;
+            /** @description RFC 3339. */
+            at: string;
+            /** @description May be empty for a confirmation. */
+            comment: string;
+            /**
+             * Format: uint32
+             * @description Version of the scorecard that it was given on.
+             */
+            scorecard_version: number;
+            /** @description It was given on another scorecard or version than the score is of. */
+            other_scorecard: boolean;
+            /**
+             * Format: uint32
+             * @description Version of the transcript that it was given on.
+             */
+            transcript_version?: number;
+            /** @description What the machine said then. */
+            machine_then: components["schemas"]["VerdictView"] & unknown;
+            /** @description The machine says something else now. */
+            machine_changed: boolean;
+        };
+        /** ReviewsView */
+        ReviewsView: {
+            /** @description By the key of the item. */
+            items: components["schemas"]["ItemReviewView"][];
+        };
+        /** ScorePeriodView */
+        ScorePeriodView: {
+            /** @description First day, `YYYY-MM-DD`. */
+            start: string;
+            /**
+             * Format: uint64
+             * @description Calls that have an overall percent.
+             */
+            scored: number;
+            /**
+             * Format: double
+             * @description Mean of their overall percents, with what people said of the verdicts.
+             */
+            overall_percent?: number;
+            /** @description Mean of each criterion. */
+            criteria: components["schemas"]["CriterionView"][];
+        };
         /** ScoreView */
         ScoreView: {
             scorecard: components["schemas"]["ScorecardRefView"];
@@ -2102,8 +2446,26 @@ export interface components {
             stale: boolean;
             /** @description Why; the transcript, where both are true. */
             stale_because?: components["schemas"]["StaleView"] & unknown;
-            /** Format: double */
+            /**
+             * Format: double
+             * @description With what people said of the verdicts.
+             */
             overall_percent?: number;
+            /**
+             * Format: double
+             * @description By the machine alone.
+             */
+            machine_percent?: number;
+            /**
+             * Format: uint32
+             * @description Items whose verdict is another one than the machine's.
+             */
+            changed_items: number;
+            /**
+             * Format: uint32
+             * @description Disputes that nobody has settled yet.
+             */
+            open_disputes: number;
             criteria: components["schemas"]["CriterionScoreView"][];
         };
         /** ScorecardRefView */
@@ -2598,6 +2960,35 @@ export interface components {
             name: string;
             /** @description What the person may do. */
             role: string;
+        };
+        /**
+         * VerdictPairsView
+         * @description How often the machine and people said the same.
+         */
+        VerdictPairsView: {
+            /**
+             * Format: uint64
+             * @description Pairs of verdicts.
+             */
+            n: number;
+            /**
+             * Format: double
+             * @description Share of the same ones, 0–1; null without any.
+             */
+            share?: number;
+            /**
+             * Format: double
+             * @description Cohen's kappa, −1 to 1.
+             */
+            kappa?: number;
+            no_kappa?: components["schemas"]["NoKappaView"];
+            /** @description `counts[machine][person]`; both in the order met, failed, not_applicable. */
+            counts: number[][];
+            /**
+             * Format: uint64
+             * @description Items on which the machine gave no verdict it could prove; in no other number.
+             */
+            undecided: number;
         };
         /** @enum {string} */
         VerdictView: "met" | "failed" | "not_applicable" | "unconfirmed";
@@ -3332,6 +3723,8 @@ export interface operations {
                 tag?: string;
                 /** @description An id of another system: of MANGO, of Calltouch, of the file's name. */
                 external_id?: string;
+                /** @description `true`: with an open dispute about a verdict; `false`: without one. */
+                disputed?: boolean;
                 /** @description Words said (any form), file name, operator; "in quotes" as a phrase. */
                 q?: string;
                 /** @description `created_at`, `started_at`, `duration`, `score`, `operator`, `filename`, `status` or `criterion:KEY`; `-` in front for descending. */
@@ -7776,6 +8169,455 @@ export interface operations {
                 };
                 content: {
                     "application/json; charset=utf-8": components["schemas"]["EgressPage"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    reviews: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ReviewsView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    reviewItem: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["ReviewRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["CallDetail"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    disputes: {
+        parameters: {
+            query?: {
+                /** @description Those of any state when left out. */
+                state?: components["schemas"]["DisputeStateView"];
+                /** @description From 1. */
+                page?: number;
+                /** @description 1–200, 25 when left out. */
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["DisputesPage"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    agreement: {
+        parameters: {
+            query?: {
+                /** @description Operator's name. */
+                operator?: string;
+                /** @description Calls from then on: RFC 3339 time or `YYYY-MM-DD` in the zone of the settings. */
+                from?: string;
+                /** @description Calls up to then; inclusive. */
+                to?: string;
+                /** @description Id of a scorecard. */
+                scorecard?: string;
+                /** @description Its version. */
+                scorecard_version?: number;
+                /** @description Verdicts of the rules or of a language model. */
+                engine?: components["schemas"]["EngineView"];
+                /** @description Name of a language model. */
+                model?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["AgreementView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    dynamics: {
+        parameters: {
+            query?: {
+                /** @description Operator's name; all calls when left out. */
+                operator?: string;
+                /** @description Calls from then on: RFC 3339 time or `YYYY-MM-DD` in the zone of the settings. */
+                from?: string;
+                /** @description Calls up to then; inclusive. */
+                to?: string;
+                /** @description `week` when left out. */
+                step?: components["schemas"]["PeriodStepView"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["DynamicsView"];
                 };
             };
             /** @description The request is not understood. */
