@@ -12,11 +12,9 @@ use jiff::{SignedDuration, Timestamp, ToSpan, tz::TimeZone};
 
 use super::Runner;
 use super::score::{Brief, judge};
-use crate::config::Masking;
 use crate::domain::CallId;
 use crate::domain::egress::{Egress, Purpose, Spent};
 use crate::domain::score::{ModelNote, ModelState, Score};
-use crate::domain::transcript::join_words;
 use crate::llm::{Client, LlmError, Mask, Message, Reply, Shape};
 use crate::store::StoreError;
 
@@ -213,14 +211,7 @@ impl Judging {
             return Ok(Ok(()));
         }
         let settings = self.client.settings();
-        let mut mask = match settings.mask {
-            Masking::Off => Mask::none(),
-            Masking::Numbers => Mask::new(false),
-            Masking::Names => Mask::new(true),
-        };
-        for turn in &transcript.turns {
-            mask.hide(&join_words(&turn.words));
-        }
+        let mut mask = Mask::over(settings.mask, &transcript);
         let hidden = mask.count();
         let brief = Brief {
             team: "",

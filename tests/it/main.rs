@@ -34,6 +34,7 @@ mod queue;
 mod retries;
 mod reviews;
 mod robustness;
+mod score_stability;
 mod server;
 mod sftp_archive;
 mod sftp_clients;
