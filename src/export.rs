@@ -1,9 +1,12 @@
 //! A transcript as a file for other programs: plain text, subtitles (SubRip,
-//! WebVTT) and JSON. Called by the API and by `analyze`.
+//! WebVTT) and JSON, which can be read back. Called by the API, by `analyze` and by
+//! `score-stability`.
+
+mod json;
 
 use std::fmt::Write;
 
-use serde::Serialize;
+pub use json::{ReadError, Reviewed, read};
 
 use crate::domain::{Span, Speaker, Transcript, Turn, Word};
 
@@ -76,13 +79,19 @@ impl Names {
     }
 }
 
-/// The transcript of the recording `filename` as the text of a file.
-pub fn write(transcript: &Transcript, filename: &str, format: Format, names: Names) -> String {
+/// The transcript of the recording `filename` as the text of a file. `score` goes into JSON.
+pub fn write(
+    transcript: &Transcript,
+    filename: &str,
+    format: Format,
+    names: Names,
+    score: Option<Reviewed<'_>>,
+) -> String {
     match format {
         Format::Txt => txt(&transcript.turns, filename, names),
         Format::Srt => srt(&transcript.turns, names),
         Format::Vtt => vtt(&transcript.turns, names),
-        Format::Json => json(transcript, filename, names),
+        Format::Json => json::write(transcript, filename, names, score),
     }
 }
 
@@ -221,48 +230,6 @@ fn takes(cue: &mut Cue, word: &Word, label: usize) -> bool {
 /// A word on one line.
 fn plain(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-#[derive(Serialize)]
-struct JsonFile<'a> {
-    filename: &'a str,
-    language: &'a str,
-    model: &'a str,
-    version: u32,
-    turns: Vec<JsonTurn<'a>>,
-}
-
-#[derive(Serialize)]
-struct JsonTurn<'a> {
-    speaker: Speaker,
-    name: Option<&'static str>,
-    start_ms: u64,
-    end_ms: u64,
-    text: String,
-    words: &'a [Word],
-}
-
-fn json(transcript: &Transcript, filename: &str, names: Names) -> String {
-    let file = JsonFile {
-        filename,
-        language: &transcript.language,
-        model: &transcript.model,
-        version: transcript.version.number,
-        turns: transcript
-            .turns
-            .iter()
-            .map(|turn| JsonTurn {
-                speaker: turn.speaker,
-                name: names.of(turn.speaker),
-                start_ms: turn.span().start_ms,
-                end_ms: turn.span().end_ms,
-                text: turn.text(),
-                words: &turn.words,
-            })
-            .collect(),
-    };
-    // Nothing in it can fail to be written: keys are names, numbers are finite.
-    serde_json::to_string_pretty(&file).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -37,7 +37,7 @@ fn call(turns: Vec<Turn>) -> Transcript {
 }
 
 fn made(turns: Vec<Turn>, format: Format, names: Names) -> String {
-    write(&call(turns), "звонок.mp3", format, names)
+    write(&call(turns), "звонок.mp3", format, names, None)
 }
 
 const LONG: &str = "Добрый день, компания Ромашка, меня зовут Ольга, подскажите, пожалуйста, чем я могу вам сегодня помочь, и как к вам можно обращаться, чтобы я записала вас в журнал";
@@ -140,4 +140,76 @@ fn text_and_json() {
 fn nothing_said_is_an_empty_file_of_its_kind() {
     assert_eq!(made(Vec::new(), Format::Srt, Names::Ru), "");
     assert_eq!(made(Vec::new(), Format::Vtt, Names::Ru), "WEBVTT\n\n");
+}
+
+#[test]
+fn json_is_read_back() {
+    let turns = vec![
+        turn(Speaker::Operator, 500, "Добрый день"),
+        turn(Speaker::Client, 2_000, "Алло"),
+        turn(Speaker::Operator, 2_100, "да"),
+    ];
+    let mut written = call(turns);
+    written.speech = vec![crate::domain::transcript::PartySpeech {
+        speaker: Speaker::Operator,
+        channel: 1,
+        spans: vec![Span {
+            start_ms: 400,
+            end_ms: 9_000,
+        }],
+    }];
+    let text = write(&written, "a.mp3", Format::Json, Names::Ru, None);
+    let (transcript, duration_ms) = read(&format!("\u{feff}{text}")).expect("a transcript");
+    assert_eq!(transcript.turns, written.turns);
+    assert_eq!(transcript.speech, written.speech);
+    assert_eq!(transcript.separation, Separation::Channels);
+    assert_eq!(duration_ms, 9_000);
+
+    // A file from before the separation and the speech were written.
+    let mut older: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    for key in ["separation", "speech"] {
+        older.as_object_mut().expect("an object").remove(key);
+    }
+    let (transcript, duration_ms) = read(&older.to_string()).expect("a transcript");
+    assert_eq!(transcript.separation, Separation::Diarized);
+    assert_eq!(duration_ms, 2_350);
+    let spans: Vec<usize> = transcript
+        .speech
+        .iter()
+        .map(|party| party.spans.len())
+        .collect();
+    assert_eq!(spans, [2, 1]);
+
+    // What `analyze --json` writes.
+    let analyzed = serde_json::json!({"transcript": written, "media": {"duration_ms": 12_000}});
+    let (transcript, duration_ms) = read(&analyzed.to_string()).expect("a transcript");
+    assert_eq!((transcript, duration_ms), (written, 12_000));
+}
+
+#[test]
+fn what_is_no_transcript_is_refused() {
+    let word = |start: u64, end: u64| {
+        format!(r#"{{"start_ms":{start},"end_ms":{end},"text":"а","confidence":1.0}}"#)
+    };
+    let file = |words: &str| {
+        format!(
+            r#"{{"language":"ru","model":"m","turns":[{{"speaker":"client","words":[{words}]}}]}}"#
+        )
+    };
+    assert!(read(&file(&word(0, 10))).is_ok());
+    let long = word(0, u64::MAX);
+    let backwards = word(20, 10);
+    let mixed = format!("{},{}", word(20, 30), word(0, 10));
+    for words in ["", &long, &backwards, &mixed] {
+        let error = read(&file(words)).expect_err("refused");
+        assert!(matches!(error, ReadError::Turn(0)), "{words}: {error}");
+    }
+    let speech = file(&word(0, 10)).replace(
+        r#""model""#,
+        r#""speech":[{"speaker":"client","channel":0,"spans":[{"start_ms":9,"end_ms":1}]}],"model""#,
+    );
+    for text in ["", "{}", "[]", "{\"turns\":1}", &speech] {
+        let error = read(text).expect_err("refused");
+        assert!(matches!(error, ReadError::Form(_)), "{text}: {error}");
+    }
 }

@@ -1,13 +1,16 @@
 //! Lists of calls with filters, order, pages and averages. Called by the API.
 
+pub mod quality;
+
 use std::cmp::Ordering;
 
 use jiff::Timestamp;
 
 use crate::domain::call::{CriterionSummary, ScoreSummary};
+use crate::domain::periods::MAX_PERIODS;
 use crate::domain::score::one_decimal;
 use crate::domain::terms::Terms;
-use crate::domain::{CallId, JobState, Source, Status};
+use crate::domain::{Call, CallId, JobState, Source, Status};
 use crate::search::{Search, SearchError, without_yo};
 use crate::store::{Entry, Store, StoreError};
 
@@ -20,6 +23,9 @@ pub enum ReportError {
     /// The search index failed.
     #[error(transparent)]
     Search(#[from] SearchError),
+    /// More periods than anybody looks at.
+    #[error("There are more than {MAX_PERIODS} periods: choose a larger step or fewer days.")]
+    TooManyPeriods,
 }
 
 /// Which calls; an empty filter takes all.
@@ -59,6 +65,8 @@ pub struct Filter {
     pub external_id: Option<String>,
     /// Words said, file name, operator.
     pub query: Option<String>,
+    /// With an open dispute about a verdict, or without one.
+    pub disputed: Option<bool>,
 }
 
 /// What a list is ordered by.
@@ -125,7 +133,7 @@ pub fn list(
     page_size: usize,
 ) -> Result<Page, ReportError> {
     let mut entries = select(store, search, filter)?;
-    let averages = averages(&entries);
+    let averages = averages_of(entries.iter().filter_map(|entry| entry.call.score.as_ref()));
     let mut levels = [0; 4];
     for level in entries.iter().filter_map(Entry::level) {
         if let Some(count) = levels.get_mut(usize::from(level).wrapping_sub(1)) {
@@ -201,8 +209,8 @@ fn by_id(a: &CallId, b: &CallId) -> Ordering {
 }
 
 /// When the conversation took place, as far as is known.
-fn time_of(entry: &Entry) -> Timestamp {
-    entry.call.started_at.unwrap_or(entry.call.created_at)
+fn time_of(call: &Call) -> Timestamp {
+    call.started_at.unwrap_or(call.created_at)
 }
 
 fn overall(entry: &Entry) -> Option<f64> {
@@ -211,7 +219,7 @@ fn overall(entry: &Entry) -> Option<f64> {
 
 fn matches(filter: &Filter, terms: &Terms, entry: &Entry) -> bool {
     let call = &entry.call;
-    let time = time_of(entry);
+    let time = time_of(call);
     let within = |value: Option<f64>, min: Option<f64>, max: Option<f64>| {
         (min.is_none() && max.is_none())
             || value.is_some_and(|value| {
@@ -228,6 +236,10 @@ fn matches(filter: &Filter, terms: &Terms, entry: &Entry) -> bool {
             filter.duration_max_ms.map(|ms| ms as f64),
         )
         && terms.pass(call)
+        && filter.disputed.is_none_or(|wanted| {
+            let open = call.score.as_ref().map_or(0, |score| score.disputes);
+            (open > 0) == wanted
+        })
         && filter.external_id.as_ref().is_none_or(|wanted| {
             call.details
                 .external_ids
@@ -248,7 +260,7 @@ fn order(sort: &Sort, a: &Entry, b: &Entry) -> Ordering {
     let number = |entry: &Entry| -> Option<f64> {
         match &sort.key {
             SortKey::CreatedAt => Some(entry.call.created_at.as_microsecond() as f64),
-            SortKey::StartedAt => Some(time_of(entry).as_microsecond() as f64),
+            SortKey::StartedAt => Some(time_of(&entry.call).as_microsecond() as f64),
             SortKey::Duration => entry.call.duration_ms.map(|ms| ms as f64),
             SortKey::Score => overall(entry),
             SortKey::Criterion(key) => {
@@ -293,57 +305,60 @@ fn order(sort: &Sort, a: &Entry, b: &Entry) -> Ordering {
     }
 }
 
-fn averages(entries: &[Entry]) -> Averages {
-    averages_of(entries.iter().filter_map(|entry| entry.call.score.as_ref()))
-}
-
 /// Averages of these scores.
 pub fn averages_of<'a>(scores: impl Iterator<Item = &'a ScoreSummary>) -> Averages {
-    struct Sum {
-        summary: CriterionSummary,
-        sum: f64,
-        count: u32,
-    }
-    let mut overall_sum = 0.0;
-    let mut scored = 0u64;
-    let mut criteria: Vec<Sum> = Vec::new();
+    let mut sums = Sums::default();
     for score in scores {
+        sums.add(score);
+    }
+    sums.averages()
+}
+
+/// Sums that averages are made of.
+#[derive(Default)]
+struct Sums {
+    overall: f64,
+    scored: u64,
+    criteria: Vec<(CriterionSummary, f64, u32)>,
+}
+
+impl Sums {
+    fn add(&mut self, score: &ScoreSummary) {
         if let Some(percent) = score.overall_percent {
-            overall_sum += percent;
-            scored += 1;
+            self.overall += percent;
+            self.scored += 1;
         }
         for criterion in &score.criteria {
-            let at = criteria
+            let known = self
+                .criteria
                 .iter()
-                .position(|sum| sum.summary.key == criterion.key);
-            let sum = match at {
-                Some(at) => &mut criteria[at],
-                None => {
-                    criteria.push(Sum {
-                        summary: criterion.clone(),
-                        sum: 0.0,
-                        count: 0,
-                    });
-                    let last = criteria.len() - 1;
-                    &mut criteria[last]
-                }
-            };
+                .position(|(summary, ..)| summary.key == criterion.key);
+            let at = known.unwrap_or_else(|| {
+                self.criteria.push((criterion.clone(), 0.0, 0));
+                self.criteria.len() - 1
+            });
             if let Some(percent) = criterion.percent {
-                sum.sum += percent;
-                sum.count += 1;
+                let (_, sum, count) = &mut self.criteria[at];
+                *sum += percent;
+                *count += 1;
             }
         }
     }
-    Averages {
-        scored,
-        overall_percent: (scored > 0).then(|| one_decimal(overall_sum / scored as f64)),
-        criteria: criteria
-            .into_iter()
-            .map(|sum| CriterionSummary {
-                percent: (sum.count > 0).then(|| one_decimal(sum.sum / f64::from(sum.count))),
-                ..sum.summary
-            })
-            .collect(),
+
+    fn averages(self) -> Averages {
+        Averages {
+            scored: self.scored,
+            overall_percent: (self.scored > 0)
+                .then(|| one_decimal(self.overall / self.scored as f64)),
+            criteria: self
+                .criteria
+                .into_iter()
+                .map(|(summary, sum, count)| CriterionSummary {
+                    percent: (count > 0).then(|| one_decimal(sum / f64::from(count))),
+                    ..summary
+                })
+                .collect(),
+        }
     }
 }
 

@@ -42,6 +42,8 @@ pub(super) struct CallFilter {
     pub(super) level: Option<String>,
     /// An id of another system.
     pub(super) external_id: Option<String>,
+    /// With an open dispute about a verdict, or without one.
+    pub(super) disputed: Option<bool>,
     /// Words said, file name, operator.
     pub(super) q: Option<String>,
 }
@@ -76,6 +78,7 @@ impl CallFilter {
             levels: levels(self.level.as_deref().unwrap_or_default())?,
             external_id: text(self.external_id),
             query: text(self.q),
+            disputed: self.disputed,
         })
     }
 }

@@ -272,12 +272,13 @@ pub(super) async fn detail(parts: &Arc<Parts>, id: CallId) -> Result<Json<CallDe
                 .ok_or(StoreError::NotFound)?;
             let transcript = store.transcript(&id)?;
             let score = store.score(&id)?;
+            let reviews = store.reviews(&id)?;
             Ok(Some(CallDetail::new(
                 &entry,
                 progress,
                 &recording,
                 transcript.as_ref(),
-                score.as_ref(),
+                score.as_ref().map(|score| (score, reviews.as_slice())),
                 runner.tools().in_force.rules().card(),
             )))
         })

@@ -6,6 +6,7 @@ use poem::http::StatusCode;
 use poem_openapi::payload::Json;
 use poem_openapi::{ApiResponse, Object};
 
+use crate::domain::review::ReviewError;
 use crate::intake::IntakeError;
 use crate::intake::drop::DropError;
 use crate::pipeline::media::MediaError;
@@ -141,6 +142,7 @@ impl From<StoreError> for ApiError {
                 "Somebody changed the transcript meanwhile; load it again and repeat the change.",
             ),
             StoreError::Edit(edit) => Self::bad_request("bad_edit", edit.to_string()),
+            StoreError::Review(review) => refused_review(review),
             StoreError::NotReached(stage) => Self::conflict(
                 "not_reached",
                 format!(
@@ -161,6 +163,30 @@ impl From<StoreError> for ApiError {
             | StoreError::Io { .. }
             | StoreError::Database(_)
             | StoreError::Interrupted => Self::internal(&error),
+        }
+    }
+}
+
+/// What a person says of a score and cannot be taken; the error's own words say what to do.
+fn refused_review(error: &ReviewError) -> ApiError {
+    let text = error.to_string();
+    let mut message = text.clone();
+    if let Some(first) = text.chars().next() {
+        message = first.to_uppercase().chain(text.chars().skip(1)).collect();
+    }
+    message.push('.');
+    match error {
+        ReviewError::Stale => ApiError::conflict("stale_review", message),
+        ReviewError::NoItem => ApiError::missing("no_such_item", message),
+        ReviewError::NoScore => ApiError::conflict("not_scored", message),
+        ReviewError::Disputed => ApiError::conflict("disputed", message),
+        ReviewError::NotDisputed => ApiError::conflict("not_disputed", message),
+        ReviewError::NothingToWithdraw => ApiError::conflict("not_reviewed", message),
+        ReviewError::TooMany => ApiError::conflict("too_many_reviews", message),
+        ReviewError::SameVerdict => ApiError::bad_request("same_verdict", message),
+        ReviewError::Undecided => ApiError::bad_request("bad_verdict", message),
+        ReviewError::NoComment | ReviewError::LongComment => {
+            ApiError::bad_request("bad_comment", message)
         }
     }
 }
@@ -206,6 +232,7 @@ impl From<ReportError> for ApiError {
         match error {
             ReportError::Store(error) => error.into(),
             ReportError::Search(error) => Self::internal(&error),
+            ReportError::TooManyPeriods => Self::bad_request("too_many_periods", error.to_string()),
         }
     }
 }

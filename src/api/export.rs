@@ -13,7 +13,7 @@ use super::auth::SignedIn;
 use super::calls::parse;
 use super::error::ApiError;
 use crate::app::Parts;
-use crate::export::{self, Format, Names};
+use crate::export::{self, Format, Names, Reviewed};
 use crate::store::StoreError;
 
 pub(super) struct ExportApi;
@@ -49,7 +49,8 @@ enum NamesView {
 
 #[OpenApi]
 impl ExportApi {
-    /// The transcript as a file: text, subtitles or JSON, with the speakers.
+    /// The transcript as a file: text, subtitles or JSON, with the speakers. JSON of the current
+    /// version has the score as well: what the machine says and what people made of it.
     #[oai(
         path = "/results/:id/transcript",
         method = "get",
@@ -88,7 +89,17 @@ impl ExportApi {
                         .version(&id, number)?
                         .ok_or(StoreError::NoSuchVersion)?,
                 };
-                let text = export::write(&transcript, &call.filename, format, names);
+                // The score is of the current transcript.
+                let score = match version {
+                    None => store.score(&id)?,
+                    Some(_) => None,
+                };
+                let reviews = store.reviews(&id)?;
+                let score = score.as_ref().map(|score| Reviewed {
+                    score,
+                    reviews: &reviews,
+                });
+                let text = export::write(&transcript, &call.filename, format, names, score);
                 Ok((call.filename, text))
             })
             .await?;

@@ -44,6 +44,16 @@ pub(super) fn time(
     value: Option<String>,
     end: bool,
 ) -> Result<Option<Timestamp>, ApiError> {
+    time_in(&TimeZone::UTC, name, value, end)
+}
+
+/// The same with days of a zone.
+pub(super) fn time_in(
+    zone: &TimeZone,
+    name: &str,
+    value: Option<String>,
+    end: bool,
+) -> Result<Option<Timestamp>, ApiError> {
     let Some(text) = text(value) else {
         return Ok(None);
     };
@@ -58,7 +68,7 @@ pub(super) fn time(
     }
     text.parse::<Date>()
         .and_then(|date| if end { date.tomorrow() } else { Ok(date) })
-        .and_then(|date| date.to_zoned(TimeZone::UTC))
+        .and_then(|date| date.to_zoned(zone.clone()))
         .map(|zoned| Some(zoned.timestamp()))
         .map_err(|_| {
             bad_filter(format!(

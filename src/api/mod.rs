@@ -29,6 +29,9 @@ mod pull;
 mod ranged;
 mod rescorings;
 mod results;
+mod review_view;
+mod reviews;
+mod score_view;
 mod scorecards;
 pub mod sessions;
 mod sftp;
@@ -87,6 +90,7 @@ type Api = (
         sftp_files::SftpFilesApi,
         sftp_stream::SftpStreamApi,
         llm::LlmApi,
+        reviews::ReviewsApi,
         live::LiveApi,
         health::HealthApi,
     ),
@@ -122,6 +126,7 @@ fn service() -> OpenApiService<Api, ()> {
                 sftp_files::SftpFilesApi,
                 sftp_stream::SftpStreamApi,
                 llm::LlmApi,
+                reviews::ReviewsApi,
                 live::LiveApi,
                 health::HealthApi,
             ),

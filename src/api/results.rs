@@ -102,6 +102,8 @@ impl ResultsApi {
         level: Query<Option<String>>,
         /// An id of another system: of MANGO, of Calltouch, of the file's name.
         external_id: Query<Option<String>>,
+        /// `true`: with an open dispute about a verdict; `false`: without one.
+        disputed: Query<Option<bool>>,
         /// Words said (any form), file name, operator; "in quotes" as a phrase.
         q: Query<Option<String>>,
         /// `created_at`, `started_at`, `duration`, `score`, `operator`, `filename`, `status` or `criterion:KEY`; `-` in front for descending.
@@ -128,6 +130,7 @@ impl ResultsApi {
             tag: tag.0,
             level: level.0,
             external_id: external_id.0,
+            disputed: disputed.0,
             q: q.0,
         }
         .read()?;

@@ -10,8 +10,8 @@ use poem_openapi::{Enum, Object, OpenApi};
 
 use super::auth::SignedIn;
 use super::calls::parse;
-use super::detail::ScoreView;
 use super::error::ApiError;
+use super::score_view::ScoreView;
 use super::scorecards::compiled;
 use crate::app::Parts;
 use crate::domain::egress::Purpose;
@@ -107,8 +107,8 @@ impl TrialsApi {
         Ok(Json(TrialView {
             call_id: id.to_string(),
             changed: changed(&trial),
-            before: ScoreView::new(&trial.before, rules.card(), false),
-            after: ScoreView::new(&trial.after, rules.card(), false),
+            before: ScoreView::new(&trial.before, &[], rules.card(), false),
+            after: ScoreView::new(&trial.after, &[], rules.card(), false),
         }))
     }
 }

@@ -215,8 +215,14 @@ pub(super) struct CallView {
     caller: Option<String>,
     /// Who was called, as sent.
     called: Option<String>,
-    /// 0–100.
+    /// 0–100, with what people said of the verdicts.
     overall_percent: Option<f64>,
+    /// By the machine alone, where people changed a verdict.
+    machine_percent: Option<f64>,
+    /// Items whose verdict people changed.
+    changed_items: u32,
+    /// Disputes about its verdicts that nobody has settled yet.
+    open_disputes: u32,
     /// The transcript has changed since it was scored.
     score_stale: bool,
     criteria: Vec<CriterionView>,
@@ -257,6 +263,13 @@ impl CallView {
             called: call.details.called.as_ref().map(|end| end.text.clone()),
             score_stale: call.score.as_ref().is_some_and(|score| score.stale),
             overall_percent: call.score.as_ref().and_then(|score| score.overall_percent),
+            machine_percent: call
+                .score
+                .as_ref()
+                .filter(|score| score.changed > 0)
+                .and_then(|score| score.machine_percent),
+            changed_items: call.score.as_ref().map_or(0, |score| score.changed),
+            open_disputes: call.score.as_ref().map_or(0, |score| score.disputes),
             criteria: call
                 .score
                 .iter()

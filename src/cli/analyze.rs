@@ -11,9 +11,11 @@ use serde::Serialize;
 use super::Common;
 use super::serve::own_executable;
 use crate::app;
+use crate::config::Config;
 use crate::domain::score::Verdict;
 use crate::domain::{MediaInfo, RawEndings, Score, Speaker, Transcript};
 use crate::export::{self, Format, Names, clock};
+use crate::pipeline::decode::Decoded;
 use crate::pipeline::media::Input;
 use crate::pipeline::roles::Known;
 use crate::pipeline::score::{InForce, Rules};
@@ -62,38 +64,14 @@ struct Analysis {
 
 pub(super) fn run(common: &Common, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let config = common.load(None)?;
-    if let Some(language) = &arguments.language {
-        anyhow::ensure!(
-            crate::config::valid_language(language),
-            "the language is the code of a language that Whisper knows, such as ru, or auto"
-        );
-    }
-    let mut card = app::scorecard(&config)?.card;
-    card.version = 1;
-    let tools = Tools {
-        models: Arc::new(app::model_store(&config)),
-        in_force: Arc::new(InForce::new(Rules::compile(card))),
-        judge: None,
-        sources: config.sources,
-        speech: config.speech,
-    };
-    let mut speech = SpeechProcess::new(own_executable()?, KillSwitch::default());
-    speech.use_threads(tools.speech.threads);
-    let work = std::env::temp_dir().join(format!("call-analytics-{}", std::process::id()));
+    let mut analyst = Analyst::new(&config, arguments.language.as_deref())?;
     let names = match arguments.names {
         NamesArgument::Ru => Names::Ru,
         NamesArgument::En => Names::En,
     };
     let mut failed = 0;
     for file in &arguments.files {
-        match analyze(
-            &tools,
-            &mut speech,
-            &config.raw,
-            file,
-            &work,
-            arguments.language.as_deref(),
-        ) {
+        match analyst.analyze(file) {
             Ok(analysis) if arguments.json => println!("{}", serde_json::to_string(&analysis)?),
             Ok(analysis) if arguments.srt => print!("{}", subtitles(&analysis, Format::Srt, names)),
             Ok(analysis) if arguments.vtt => print!("{}", subtitles(&analysis, Format::Vtt, names)),
@@ -104,11 +82,6 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> anyhow::Result<Exit
             }
         }
     }
-    if let Err(error) = std::fs::remove_dir_all(&work)
-        && error.kind() != std::io::ErrorKind::NotFound
-    {
-        eprintln!("call-analytics: {}: {error}", work.display());
-    }
     Ok(if failed == 0 {
         ExitCode::SUCCESS
     } else {
@@ -116,58 +89,132 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> anyhow::Result<Exit
     })
 }
 
-fn analyze(
-    tools: &Tools,
-    speech: &mut SpeechProcess,
-    raw: &RawEndings,
-    file: &Path,
-    work: &Path,
-    language: Option<&str>,
-) -> Result<Analysis, StageError> {
-    // Drawn on a terminal only, on standard error.
-    let bar = ProgressBar::new(1000).with_style(
-        ProgressStyle::with_template("{msg:>12} [{bar:40}] {percent}% {elapsed}")
-            .unwrap_or_else(|_| ProgressStyle::default_bar()),
-    );
-    let mut tell = |share: f64| bar.set_position((share * 1000.0) as u64);
-    bar.set_message("decode");
-    let name = file.file_name().unwrap_or_default().to_string_lossy();
-    let input = Input::named(file, &name, raw);
-    let decoded = tools.decode(&input, work, &KillSwitch::default(), &mut tell)?;
-    bar.set_message("transcribe");
-    let wanted = Wanted {
-        model: None,
-        language,
-    };
-    let recognition = tools.transcribe(&input, work, &decoded.media, wanted, speech, &mut tell)?;
-    bar.set_message("diarize");
-    let transcript = tools.diarize(
-        &input,
-        work,
-        &decoded.media,
-        &recognition,
-        Known {
-            operator_channel: tools.speech.operator_channel,
-            ..Known::default()
-        },
-        speech,
-        &mut tell,
-    )?;
-    bar.finish_and_clear();
-    let no_speech = recognition.is_empty();
-    let score = (!no_speech)
-        .then(|| tools.score(&transcript, &decoded.envelope, decoded.media.duration_ms));
-    Ok(Analysis {
-        file: file.display().to_string(),
-        media: decoded.media,
-        no_speech,
-        transcript,
-        score,
-    })
+/// Works on files one after the other, without a server and without a store.
+pub(super) struct Analyst {
+    tools: Tools,
+    speech: SpeechProcess,
+    raw: RawEndings,
+    language: Option<String>,
+    /// Samples; removed in the end.
+    work: PathBuf,
+}
+
+/// What is heard in a file.
+pub(super) struct Heard {
+    pub(super) decoded: Decoded,
+    pub(super) transcript: Transcript,
+    no_speech: bool,
+}
+
+impl Analyst {
+    /// With the settings' speech model and scorecard.
+    pub(super) fn new(config: &Config, language: Option<&str>) -> anyhow::Result<Self> {
+        if let Some(language) = language {
+            anyhow::ensure!(
+                crate::config::valid_language(language),
+                "the language is the code of a language that Whisper knows, such as ru, or auto"
+            );
+        }
+        let mut card = app::scorecard(config)?.card;
+        card.version = 1;
+        let tools = Tools {
+            models: Arc::new(app::model_store(config)),
+            in_force: Arc::new(InForce::new(Rules::compile(card))),
+            judge: None,
+            sources: config.sources.clone(),
+            speech: config.speech.clone(),
+        };
+        let mut speech = SpeechProcess::new(own_executable()?, KillSwitch::default());
+        speech.use_threads(tools.speech.threads);
+        Ok(Self {
+            tools,
+            speech,
+            raw: config.raw.clone(),
+            language: language.map(str::to_owned),
+            work: std::env::temp_dir().join(format!("call-analytics-{}", std::process::id())),
+        })
+    }
+
+    /// Who says what in a file.
+    pub(super) fn hear(&mut self, file: &Path) -> Result<Heard, StageError> {
+        let Self {
+            tools,
+            speech,
+            raw,
+            language,
+            work,
+        } = self;
+        // Drawn on a terminal only, on standard error.
+        let bar = ProgressBar::new(1000).with_style(
+            ProgressStyle::with_template("{msg:>12} [{bar:40}] {percent}% {elapsed}")
+                .unwrap_or_else(|_| ProgressStyle::default_bar()),
+        );
+        let mut tell = |share: f64| bar.set_position((share * 1000.0) as u64);
+        bar.set_message("decode");
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        let input = Input::named(file, &name, raw);
+        let decoded = tools.decode(&input, work, &KillSwitch::default(), &mut tell)?;
+        bar.set_message("transcribe");
+        let wanted = Wanted {
+            model: None,
+            language: language.as_deref(),
+        };
+        let recognition =
+            tools.transcribe(&input, work, &decoded.media, wanted, speech, &mut tell)?;
+        bar.set_message("diarize");
+        let transcript = tools.diarize(
+            &input,
+            work,
+            &decoded.media,
+            &recognition,
+            Known {
+                operator_channel: tools.speech.operator_channel,
+                ..Known::default()
+            },
+            speech,
+            &mut tell,
+        )?;
+        bar.finish_and_clear();
+        Ok(Heard {
+            decoded,
+            transcript,
+            no_speech: recognition.is_empty(),
+        })
+    }
+
+    fn analyze(&mut self, file: &Path) -> Result<Analysis, StageError> {
+        let Heard {
+            decoded,
+            transcript,
+            no_speech,
+        } = self.hear(file)?;
+        let score = (!no_speech).then(|| {
+            let duration_ms = decoded.media.duration_ms;
+            self.tools
+                .score(&transcript, &decoded.envelope, duration_ms)
+        });
+        Ok(Analysis {
+            file: file.display().to_string(),
+            media: decoded.media,
+            no_speech,
+            transcript,
+            score,
+        })
+    }
+}
+
+impl Drop for Analyst {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.work)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            eprintln!("call-analytics: {}: {error}", self.work.display());
+        }
+    }
 }
 
 fn subtitles(analysis: &Analysis, format: Format, names: Names) -> String {
-    export::write(&analysis.transcript, &analysis.file, format, names)
+    export::write(&analysis.transcript, &analysis.file, format, names, None)
 }
 
 fn print_text(analysis: &Analysis) {
@@ -211,7 +258,7 @@ fn print_text(analysis: &Analysis) {
     println!();
 }
 
-fn percent(value: Option<f64>) -> String {
+pub(super) fn percent(value: Option<f64>) -> String {
     value.map_or("—".to_owned(), |value| format!("{value:.1} %"))
 }
 

@@ -4,6 +4,7 @@ mod analyze;
 mod employees;
 mod import;
 mod model;
+mod score_stability;
 mod serve;
 mod sftp_user;
 mod user;
@@ -69,6 +70,8 @@ enum Command {
     Serve(ServeArgs),
     /// Transcribe and score files without a server
     Analyze(analyze::Arguments),
+    /// Score one call several times and show how far the results lie apart
+    ScoreStability(score_stability::Arguments),
     /// Bring an archive of recordings in; works while the server runs or not, and goes on where it stopped
     Import(import::Arguments),
     /// Read the settings and name every fault at once
@@ -116,6 +119,7 @@ pub fn main() -> ExitCode {
             serve::run(&cli.common, &arguments)
         }
         Some(Command::Analyze(arguments)) => analyze::run(&cli.common, &arguments),
+        Some(Command::ScoreStability(arguments)) => score_stability::run(&cli.common, &arguments),
         Some(Command::Import(arguments)) => import::run(&cli.common, &arguments),
         Some(Command::Check) => check(&cli.common),
         Some(Command::Model(command)) => model::run(&cli.common, command),

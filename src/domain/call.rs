@@ -240,6 +240,18 @@ pub struct ScoreSummary {
     /// Level of the score; absent in records of programs that knew the rules only.
     #[serde(default)]
     pub level: Option<u8>,
+    /// The overall percent by the machine alone; the one above has the people's word in it.
+    #[serde(default)]
+    pub machine_percent: Option<f64>,
+    /// Items whose verdict is another one than the machine's.
+    #[serde(default)]
+    pub changed: u32,
+    /// Items on which a person's word is in force, confirmations included.
+    #[serde(default)]
+    pub reviewed: u32,
+    /// Disputes that nobody has settled yet.
+    #[serde(default)]
+    pub disputes: u32,
 }
 
 /// How much of what is possible was done for a call: 1 speakers told apart and judged by

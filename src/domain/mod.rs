@@ -2,6 +2,7 @@
 //! runtime, no HTTP, no database. Everything above depends on this module and
 //! it depends on nothing in the crate.
 
+pub mod agreement;
 pub mod call;
 pub mod card_document;
 pub mod card_fault;
@@ -16,11 +17,13 @@ pub mod job;
 pub mod language;
 pub mod metrics;
 pub mod notice;
+pub mod periods;
 pub mod phone;
 pub mod prompt;
 pub mod pull;
 pub mod raw;
 pub mod rescoring;
+pub mod review;
 pub mod revise;
 pub mod score;
 pub mod scorecard;

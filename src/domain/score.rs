@@ -242,7 +242,7 @@ pub struct Score {
 }
 
 impl Score {
-    /// The percents alone, for lists.
+    /// The percents alone; what people say of them is [`super::review::summary`]'s.
     pub fn summary(&self) -> ScoreSummary {
         ScoreSummary {
             overall_percent: self.overall_percent,
@@ -258,6 +258,10 @@ impl Score {
                 .collect(),
             stale: false,
             level: Some(self.level),
+            machine_percent: self.overall_percent,
+            changed: 0,
+            reviewed: 0,
+            disputes: 0,
         }
     }
 }

@@ -11,6 +11,10 @@ use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
 
+use crate::config::Masking;
+use crate::domain::Transcript;
+use crate::domain::transcript::join_words;
+
 /// What is looked for, in this order: what is longer and surer comes first.
 struct Rule {
     kind: &'static str,
@@ -157,6 +161,19 @@ impl Mask {
             nothing: true,
             ..Self::default()
         }
+    }
+
+    /// As the settings want it, with all that is to be hidden in a call found already.
+    pub fn over(masking: Masking, transcript: &Transcript) -> Self {
+        let mut mask = match masking {
+            Masking::Off => Self::none(),
+            Masking::Numbers => Self::new(false),
+            Masking::Names => Self::new(true),
+        };
+        for turn in &transcript.turns {
+            mask.hide(&join_words(&turn.words));
+        }
+        mask
     }
 
     /// How many different pieces were hidden.

@@ -12,11 +12,9 @@ use jiff::{SignedDuration, Timestamp, ToSpan, tz::TimeZone};
 
 use super::Runner;
 use super::score::{Brief, Rules, card_of, judge};
-use crate::config::Masking;
 use crate::domain::egress::{Egress, Purpose, Spent};
 use crate::domain::prompt::{Prompt, PromptRef};
 use crate::domain::score::{ModelNote, ModelState, Score};
-use crate::domain::transcript::join_words;
 use crate::domain::{CallId, Transcript};
 use crate::llm::{Client, LlmError, Mask, Message, Reply, Shape};
 use crate::store::StoreError;
@@ -255,14 +253,7 @@ impl Judging {
         prompt: Option<&Prompt>,
     ) -> Result<Score, LlmError> {
         let settings = self.client.settings();
-        let mut mask = match settings.mask {
-            Masking::Off => Mask::none(),
-            Masking::Numbers => Mask::new(false),
-            Masking::Names => Mask::new(true),
-        };
-        for turn in &transcript.turns {
-            mask.hide(&join_words(&turn.words));
-        }
+        let mut mask = Mask::over(settings.mask, transcript);
         let hidden = mask.count();
         let brief = Brief {
             team: prompt.map_or("", |prompt| &prompt.content),

@@ -145,6 +145,7 @@ impl Store {
         }
         txn.open_table(super::judging::JUDGING)?.remove(key)?;
         super::versions::remove_all(&txn, key)?;
+        super::reviews::remove_all(&txn, key)?;
         txn.open_table(schema::RECORDINGS)?
             .remove(call.sha256.as_str())?;
         operators::reassign(&txn, id, call.operator.as_deref(), None)?;

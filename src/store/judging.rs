@@ -5,7 +5,7 @@ use redb::{ReadableTable, ReadableTableMetadata, TableDefinition, WriteTransacti
 
 use super::calls::{get, put};
 use super::record::{decode, encode};
-use super::{Store, StoreError, schema};
+use super::{Store, StoreError, reviews, schema};
 use crate::domain::egress::{Egress, Pending, Spent};
 use crate::domain::score::ModelState;
 use crate::domain::{Call, CallId, Score};
@@ -166,7 +166,7 @@ fn put_pending(txn: &WriteTransaction, key: &str, pending: &Pending) -> Result<(
     Ok(())
 }
 
-/// Writes a call's score; what waits for a model is in the queue from then on, what
+/// Writes a call's score, and for lists what it is with what people said of it; what waits for a model is in the queue from then on, what
 /// does not is not.
 pub(super) fn put_score(
     txn: &WriteTransaction,
@@ -189,6 +189,6 @@ pub(super) fn put_score(
     } else {
         txn.open_table(JUDGING)?.remove(key.as_str())?;
     }
-    call.score = Some(score.summary());
+    reviews::summarize(txn, call, score)?;
     put(txn, schema::SCORES, &key, score)
 }

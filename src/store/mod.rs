@@ -18,6 +18,7 @@ mod prompts;
 mod pulled;
 mod record;
 mod rescorings;
+mod reviews;
 mod schema;
 mod scorecards;
 mod sftp_users;
@@ -94,6 +95,9 @@ pub enum StoreError {
     /// The correction is not possible.
     #[error(transparent)]
     Edit(#[from] crate::domain::revise::EditError),
+    /// What a person says of a score cannot be taken.
+    #[error(transparent)]
+    Review(#[from] crate::domain::review::ReviewError),
     /// What the stage needs was never made.
     #[error("the stage '{0}' has nothing to work on")]
     NotReached(crate::domain::Stage),

@@ -76,6 +76,7 @@ records! {
     super::scorecards::Enforced = "change of the scorecard in force",
     crate::domain::rescoring::Rescoring = "order to score again",
     crate::domain::rescoring::Rescored = "call scored again",
+    crate::domain::review::ItemReview = "review of an item",
     crate::domain::PulledFile = "pulled file",
     crate::domain::PullRun = "pull run",
     super::operators::OperatorRecord = "operator",

@@ -156,6 +156,7 @@ pub(super) fn prepare(
     txn.open_table(super::judging::EGRESS)?;
     txn.open_table(super::prompts::PROMPTS)?;
     txn.open_table(super::prompts::PROMPT_VERSIONS)?;
+    txn.open_table(super::reviews::REVIEWS)?;
     txn.open_table(super::pulled::PULLED)?;
     txn.open_table(super::pulled::RUNS)?;
     txn.open_table(super::pulled::HOST_KEYS)?;

@@ -302,11 +302,15 @@ async fn refusals_have_one_form() {
     let unknown = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
     for (method, path) in operations(&server, unknown).await {
         if path.contains(unknown) {
-            let takes =
-                [Method::PATCH, Method::PUT].contains(&method) || path.ends_with("/restore");
-            let body = takes.then(
-                || json!({"operator": "x", "name": "x", "version": 0, "text": "", "revision": 1}),
-            );
+            let reviews = method == Method::POST && path.ends_with("/reviews");
+            let takes = [Method::PATCH, Method::PUT].contains(&method)
+                || path.ends_with("/restore")
+                || reviews;
+            let body = takes.then(|| {
+                json!({"operator": "x", "name": "x", "version": 0, "text": "",
+                    "item": "x", "act": "confirm", "seen_verdict": "met",
+                    "revision": if reviews { 0 } else { 1 }})
+            });
             let query = if path.ends_with("/transcript") {
                 "?format=txt"
             } else if path.starts_with("/sftp/files/") {

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { files } from './files.mjs';
+import { quality } from './quality.mjs';
 import { assert, assertNoOverflow, assertPlaysFrom, check, complaintsSoFar, env, finish, launch, shot, signIn, visit } from './harness.mjs';
 
 const STAGES = ['decode', 'transcribe', 'diarize', 'score', 'index'];
@@ -20,6 +21,7 @@ try {
   await downloading(page);
   await list(page);
   await files(page, browser);
+  await quality(page, browser, callId);
   await outside(page);
   await languageAndTheme(page);
   await losingTheConnection();

@@ -34,6 +34,7 @@ export interface ResultsQuery {
   tag?: string;
   external_id?: string;
   level?: string;
+  disputed?: boolean;
   sort?: string;
   page?: number;
   page_size?: number;

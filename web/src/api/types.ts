@@ -96,6 +96,17 @@ export type Item = Criterion['items'][number];
 export type Verdict = Item['verdict'];
 export type Reason = Item['reason'];
 export type Evidence = Item['evidence'][number];
+export type ReviewRequest = Schemas['ReviewRequest'];
+export type ItemReviews = Wire<Schemas['ReviewsView']>['items'][number];
+export type DisputesPage = Wire<Schemas['DisputesPage']>;
+export type Dispute = DisputesPage['items'][number];
+export type DisputeState = Dispute['state'];
+export type Agreement = Wire<Schemas['AgreementView']>;
+export type ItemAgreement = Agreement['items'][number];
+export type Pairs = Agreement['all'];
+export type Dynamics = Wire<Schemas['DynamicsView']>;
+export type PeriodStep = Dynamics['step'];
+export type Engine = Score['engine'];
 export type Metrics = NonNullable<CallDetail['metrics']>;
 
 export const STAGES = ['decode', 'transcribe', 'diarize', 'score', 'index'] as const satisfies readonly Stage[];

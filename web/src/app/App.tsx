@@ -7,6 +7,7 @@ import { CallPage } from '../features/detail/CallPage';
 import { CallsPage } from '../features/results/CallsPage';
 import { CriteriaPage } from '../features/criteria/CriteriaPage';
 import { FilesPage } from '../features/files/FilesPage';
+import { QualityPage } from '../features/quality/QualityPage';
 import { SettingsPage } from '../features/settings/SettingsPage';
 import { SignInPage } from '../features/sign-in/SignInPage';
 import { I18nProvider, useI18n } from '../i18n';
@@ -100,6 +101,9 @@ function SignedIn({ user }: { user: User }) {
       break;
     case 'criteria':
       content = <CriteriaPage params={route.params} />;
+      break;
+    case 'quality':
+      content = <QualityPage />;
       break;
     case 'settings':
       content = <SettingsPage user={user} />;

@@ -1,9 +1,11 @@
 import { useQueryClient } from '@tanstack/react-query';
 import { useState, type ReactNode } from 'react';
 import { connectionStore } from '../api/live';
+import { useOpenDisputes } from '../api/reviews';
 import { sessionKey, signOut, useHealth } from '../api/session';
 import { useStore } from '../api/store';
 import type { User } from '../api/types';
+import { CountBadge } from '../features/quality/Section';
 import { useI18n } from '../i18n';
 import { Button, IconButton } from '../ui/Button';
 import { Icon } from '../ui/Icon';
@@ -24,7 +26,7 @@ interface Props {
 export function Shell({ user, page, onRetryConnection, children }: Props) {
   const { t } = useI18n();
   const link = (active: boolean) =>
-    `inline-flex h-9 items-center gap-1.5 rounded-lg px-1.5 font-medium sm:px-3 ${
+    `inline-flex h-9 shrink-0 items-center gap-1.5 rounded-lg px-1 font-medium whitespace-nowrap focus-visible:-outline-offset-2 max-sm:text-[0.9rem] max-sm:tracking-tight sm:px-3 ${
       active ? 'bg-accent-soft text-accent' : 'text-ink-soft hover:bg-sunken hover:text-ink'
     }`;
   return (
@@ -42,12 +44,12 @@ export function Shell({ user, page, onRetryConnection, children }: Props) {
       </a>
       <header className="sticky top-0 z-30 border-b border-line bg-surface">
         <div className="mx-auto flex h-14 max-w-[90rem] items-center gap-1 px-3 sm:gap-2 sm:px-6">
-          <a href={lastListHref()} className="mr-1 flex items-center gap-2.5 rounded-lg sm:mr-3">
+          <a href={lastListHref()} className="mr-1 flex shrink-0 items-center gap-2.5 rounded-lg sm:mr-3">
             <Logo />
             <span className="hidden text-[1.05rem] font-semibold md:inline">{t.appName}</span>
             <span className="sr-only md:hidden">{t.appName}</span>
           </a>
-          <nav aria-label={t.nav.label} className="flex gap-0.5 sm:gap-1">
+          <nav aria-label={t.nav.label} className="flex min-w-0 overflow-x-auto [scrollbar-width:none] sm:gap-1">
             <a href={lastListHref()} className={link(page === 'calls' || page === 'call')} aria-current={page === 'calls' ? 'page' : undefined}>
               <Icon name="calls" className="hidden size-[1.15rem] sm:block" />
               {t.nav.calls}
@@ -63,14 +65,25 @@ export function Shell({ user, page, onRetryConnection, children }: Props) {
               <Icon name="check" className="hidden size-[1.15rem] sm:block" />
               {t.nav.criteria}
             </a>
+            <a href="#/quality" className={link(page === 'quality')} aria-current={page === 'quality' ? 'page' : undefined}>
+              <Icon name="quality" className="hidden size-[1.15rem] sm:block" />
+              <span className="lg:hidden" aria-hidden="true">
+                {t.quality.navShort}
+              </span>
+              <span className="sr-only lg:not-sr-only">{t.quality.nav}</span>
+              <OpenDisputes />
+            </a>
             <a href="#/settings" className={link(page === 'settings')} aria-current={page === 'settings' ? 'page' : undefined}>
               <Icon name="settings" className="hidden size-[1.15rem] sm:block" />
               {t.nav.settings}
             </a>
           </nav>
-          <div className="ml-auto flex items-center">
-            <LangSwitch />
-            <ThemeSwitch />
+          <div className="ml-auto flex shrink-0 items-center">
+            {/* On a narrow screen they are in the settings only. */}
+            <span className="hidden items-center sm:flex">
+              <LangSwitch />
+              <ThemeSwitch />
+            </span>
             <span className="mx-2 hidden h-5 border-l border-line sm:block" aria-hidden="true" />
             <span className="hidden max-w-40 truncate px-1 text-ink-soft sm:block">{user.name}</span>
             <SignOutButton />
@@ -82,6 +95,21 @@ export function Shell({ user, page, onRetryConnection, children }: Props) {
         {children}
       </main>
     </div>
+  );
+}
+
+/** How many disputes wait, where there are any. */
+function OpenDisputes() {
+  const { t } = useI18n();
+  const open = useOpenDisputes();
+  if (!open) return null;
+  return (
+    <span data-testid="open-disputes">
+      <span aria-hidden="true">
+        <CountBadge count={open} />
+      </span>
+      <span className="sr-only">{t.quality.navOpen(open)}</span>
+    </span>
   );
 }
 

@@ -1,4 +1,4 @@
-/** Hash routing: `#/`, `#/calls/<id>`, `#/files`, `#/criteria`, `#/settings`, each with an optional `?query`. */
+/** Hash routing: `#/`, `#/calls/<id>`, `#/files`, `#/criteria`, `#/quality`, `#/settings`, each with an optional `?query`. */
 import { useSyncExternalStore } from 'react';
 
 export type Route =
@@ -6,6 +6,7 @@ export type Route =
   | { page: 'call'; id: string; params: URLSearchParams }
   | { page: 'files'; params: URLSearchParams }
   | { page: 'criteria'; params: URLSearchParams }
+  | { page: 'quality' }
   | { page: 'settings' }
   | { page: 'not-found' };
 
@@ -19,6 +20,7 @@ export function parseHash(hash: string): Route {
   }
   if (parts[0] === 'files' && parts.length === 1) return { page: 'files', params };
   if (parts[0] === 'criteria' && parts.length === 1) return { page: 'criteria', params };
+  if (parts[0] === 'quality' && parts.length === 1) return { page: 'quality' };
   if (parts[0] === 'settings' && parts.length === 1) return { page: 'settings' };
   return { page: 'not-found' };
 }

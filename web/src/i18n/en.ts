@@ -5,6 +5,7 @@ import { enEditing } from './en-editing';
 import { enFiles } from './en-files';
 import { enLlm } from './en-llm';
 import { enOutside } from './en-outside';
+import { enPeople } from './en-people';
 import { enPull } from './en-pull';
 import { pluralEn as plural } from './plural';
 import type { Dictionary } from './ru';
@@ -316,6 +317,17 @@ export const en: Dictionary = {
     store: 'The store did not answer. Try again; if it happens once more, tell the administrator.',
     index: 'The search index did not answer. Try again; if it happens once more, tell the administrator.',
     stale_version: 'Somebody else changed the transcript meanwhile. It was refreshed: make the correction again.',
+    stale_review: 'The verdict has changed meanwhile. It is up to date now: look at it and repeat.',
+    no_such_item: 'The score has no such item any more: load the page again.',
+    not_scored: 'The call is not scored yet: wait until it is.',
+    disputed: 'The item is disputed: accept or decline the dispute first.',
+    not_disputed: 'The dispute is settled already. Load the page again.',
+    not_reviewed: 'There is nothing to take back: nobody reviewed the item.',
+    too_many_reviews: 'There are too many reviews of this item: no more fit.',
+    same_verdict: 'It has this verdict already: choose another one.',
+    bad_verdict: 'Choose a verdict: met, failed or not applicable.',
+    bad_comment: 'A comment is needed, of at most 2000 characters.',
+    too_many_periods: 'Too many periods: choose a larger step or a shorter time.',
     no_such_version: 'There is no such version of the transcript.',
     bad_edit: 'The turn cannot be corrected like this: check its text and speaker.',
     not_reached: 'Work cannot begin at this stage: the call did not get that far.',
@@ -347,6 +359,7 @@ export const en: Dictionary = {
   ...enEditing,
   ...enFiles,
   ...enOutside,
+  ...enPeople,
   ...enPull,
   ...enCriteria,
   ...enLlm,

@@ -8,6 +8,7 @@ import { ScoreBar, ScoreRing, ScoreText } from '../../ui/score';
 import { Notice, useErrorText } from '../../ui/States';
 import { toast } from '../../ui/Toasts';
 import type { PlayerController } from '../player/controller';
+import { ItemReview } from '../quality/ItemReview';
 import { reasonText } from './reason';
 
 interface Props {
@@ -18,7 +19,7 @@ interface Props {
 }
 
 export function ScorePanel({ score, player, callId }: Props) {
-  const { t, nameOf } = useI18n();
+  const { t, fmt, nameOf } = useI18n();
   const titleId = useId();
   const [onlyFailed, setOnlyFailed] = useState(false);
   const failures = score.criteria.flatMap((criterion) => criterion.items).filter((item) => item.verdict === 'failed').length;
@@ -45,6 +46,11 @@ export function ScorePanel({ score, player, callId }: Props) {
             ))}
           </ul>
         </div>
+        {score.changed_items > 0 && (
+          <p data-testid="both-percents" className="mt-3 text-[0.92rem] text-ink-soft">
+            {t.review.both(fmt.percent(score.machine_percent), fmt.percent(score.overall_percent))}
+          </p>
+        )}
         <div className="mt-4 flex flex-wrap items-center justify-between gap-x-4 gap-y-2 border-t border-line pt-3">
           <p className={`inline-flex items-center gap-1.5 font-medium ${failures > 0 ? 'text-bad' : 'text-good'}`}>
             <Icon name={failures > 0 ? 'warning' : 'check'} />
@@ -72,13 +78,51 @@ export function ScorePanel({ score, player, callId }: Props) {
       <p data-testid="score-level" data-level={score.level} className={`px-1 text-[0.88rem] ${score.level > 2 ? 'text-fair' : 'text-ink-soft'}`}>
         {t.levels.of(score.level)} {t.levels.long[score.level - 1]}
       </p>
+      <DisputesNotice score={score} />
       <ModelNotice score={score} />
       {score.criteria.map((criterion) => (
-        <CriterionCard key={criterion.key} criterion={criterion} onlyFailed={onlyFailed} player={player} />
+        <CriterionCard key={criterion.key} criterion={criterion} onlyFailed={onlyFailed} player={player} callId={callId} />
       ))}
       <p className="px-1 text-[0.82rem] text-ink-faint">{t.score.scorecard(score.scorecard.name, score.scorecard.version)}</p>
     </section>
   );
+}
+
+/** Which items are disputed; a click leads to one. */
+function DisputesNotice({ score }: { score: Score }) {
+  const { t, nameOf } = useI18n();
+  if (score.open_disputes === 0) return null;
+  const disputed = score.criteria.flatMap((criterion) => criterion.items).filter((item) => item.dispute);
+  const gone = score.open_disputes - disputed.length;
+  return (
+    <div data-testid="disputes-notice">
+      <Notice tone="fair">
+        {disputed.length > 0 && t.review.openDisputes(disputed.length)}
+        <ul>
+          {disputed.map((item) => (
+            <li key={item.key}>
+              <button
+                type="button"
+                className="rounded text-left underline underline-offset-4"
+                onClick={() => document.getElementById(itemId(item))?.scrollIntoView({ block: 'center' })}
+              >
+                {nameOf(item)}
+              </button>
+            </li>
+          ))}
+        </ul>
+        {gone > 0 && (
+          <a className="underline underline-offset-4" href="#/quality">
+            {t.review.goneDisputes(gone)}
+          </a>
+        )}
+      </Notice>
+    </div>
+  );
+}
+
+function itemId(item: Item): string {
+  return `item-${item.key}`;
 }
 
 /** What a language model has to do with the score, where one is used. */
@@ -124,11 +168,18 @@ function RescoreButton({ callId }: { callId: string }) {
 
 const ORDER: Record<Verdict, number> = { failed: 0, unconfirmed: 1, met: 2, not_applicable: 3 };
 
-function CriterionCard({ criterion, onlyFailed, player }: { criterion: Criterion; onlyFailed: boolean; player: PlayerController }) {
+interface CriterionProps {
+  criterion: Criterion;
+  onlyFailed: boolean;
+  player: PlayerController;
+  callId?: string;
+}
+
+function CriterionCard({ criterion, onlyFailed, player, callId }: CriterionProps) {
   const { t, fmt, nameOf } = useI18n();
   const titleId = useId();
   const items = criterion.items
-    .filter((item) => !onlyFailed || item.verdict === 'failed' || item.verdict === 'unconfirmed')
+    .filter((item) => !onlyFailed || item.verdict === 'failed' || item.verdict === 'unconfirmed' || item.dispute)
     .toSorted((a, b) => ORDER[a.verdict] - ORDER[b.verdict]);
   const counted = criterion.items.filter((item) => item.verdict !== 'not_applicable');
   const met = counted.filter((item) => item.verdict === 'met').length;
@@ -162,7 +213,7 @@ function CriterionCard({ criterion, onlyFailed, player }: { criterion: Criterion
       {items.length > 0 && (
         <ul className="divide-y divide-line border-t border-line">
           {items.map((item) => (
-            <ItemRow key={item.key} item={item} player={player} />
+            <ItemRow key={item.key} item={item} player={player} callId={callId} />
           ))}
         </ul>
       )}
@@ -178,14 +229,14 @@ const VERDICTS: Record<Verdict, { icon: IconName; className: string }> = {
 };
 const SHOWN_EVIDENCE = 3;
 
-function ItemRow({ item, player }: { item: Item; player: PlayerController }) {
+function ItemRow({ item, player, callId }: { item: Item; player: PlayerController; callId?: string }) {
   const { t, fmt, nameOf } = useI18n();
   const [all, setAll] = useState(false);
   const look = VERDICTS[item.verdict];
   const evidence = all ? item.evidence : item.evidence.slice(0, SHOWN_EVIDENCE);
   const more = item.evidence.length - evidence.length;
   return (
-    <li data-testid={`item-${item.key}`} data-verdict={item.verdict} className="flex gap-3 px-4 py-3 sm:px-5">
+    <li id={itemId(item)} data-testid={`item-${item.key}`} data-verdict={item.verdict} className="flex gap-3 px-4 py-3 sm:px-5">
       <span aria-hidden="true" className={`mt-px inline-flex size-6 shrink-0 items-center justify-center rounded-full ${look.className}`}>
         <Icon name={look.icon} />
       </span>
@@ -220,6 +271,7 @@ function ItemRow({ item, player }: { item: Item; player: PlayerController }) {
             {t.progress.showAll(more)}
           </button>
         )}
+        {callId && <ItemReview item={item} callId={callId} />}
       </div>
     </li>
   );

@@ -16,6 +16,9 @@ const score: Score = {
   level: 1,
   stale: false,
   overall_percent: 50,
+  machine_percent: 50,
+  changed_items: 0,
+  open_disputes: 0,
   criteria: [
     {
       key: 'standards',
@@ -25,13 +28,15 @@ const score: Score = {
       percent: 50,
       auto_failed: false,
       items: [
-        { key: 'na', name: 'Допродажа', weight: 1, verdict: 'not_applicable', auto_fail: false, reason: { code: 'trigger_absent', ...none }, evidence: [], judged_by: 'rules' },
-        { key: 'hello', name: 'Поздоровался', weight: 1, verdict: 'met', auto_fail: false, reason: { code: 'phrase_found', ...none }, evidence: [], judged_by: 'rules' },
+        { key: 'na', name: 'Допродажа', weight: 1, verdict: 'not_applicable', machine_verdict: 'not_applicable', revision: 0, auto_fail: false, reason: { code: 'trigger_absent', ...none }, evidence: [], judged_by: 'rules' },
+        { key: 'hello', name: 'Поздоровался', weight: 1, verdict: 'met', machine_verdict: 'met', revision: 0, auto_fail: false, reason: { code: 'phrase_found', ...none }, evidence: [], judged_by: 'rules' },
         {
           key: 'bye',
           name: 'Попрощался',
           weight: 1,
           verdict: 'failed',
+          machine_verdict: 'failed',
+          revision: 0,
           auto_fail: false,
           reason: { code: 'phrase_absent', ...none },
           evidence: [{ kind: 'expected', turn_index: 1, speaker: 'client', quote: '<b>До свидания</b>', start_ms: 61_000, end_ms: 62_000 }],

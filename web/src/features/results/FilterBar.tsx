@@ -33,6 +33,7 @@ export function FilterBar({ filters, onChange, children }: Props) {
     filters.duration_max,
     filters.source,
     filters.level,
+    filters.disputed,
     ...TOLD_KEYS.map((key) => filters[key]),
   ].filter(Boolean).length;
   const [open, setOpen] = useState(extra > 0);
@@ -167,6 +168,22 @@ export function FilterBar({ filters, onChange, children }: Props) {
                 {t.outside.sources[source]}
               </option>
             ))}
+          </select>
+        </div>
+        <div>
+          <label htmlFor={`${id}-disputed`} className="label">
+            {t.quality.filterDisputed}
+          </label>
+          <select
+            id={`${id}-disputed`}
+            data-testid="filter-disputed"
+            className="field"
+            value={filters.disputed}
+            onChange={(event) => onChange({ disputed: event.target.value })}
+          >
+            <option value="">{t.quality.filterDisputedAny}</option>
+            <option value="true">{t.quality.filterDisputedOpen}</option>
+            <option value="false">{t.quality.filterDisputedNone}</option>
           </select>
         </div>
       </div>

@@ -152,6 +152,18 @@ function Row({ call, columns, query }: { call: CallView; columns: CriterionPerce
       })}
       <td role="cell" className={`order-2 text-right ${cell}`}>
         {call.status === 'completed' || call.overall_percent != null ? <ScorePill percent={call.overall_percent} /> : <span className="hidden text-ink-faint md:inline">{t.common.dash}</span>}
+        {call.machine_percent != null && (
+          <span data-testid="changed-call" className="ml-1 inline-flex align-middle text-accent" title={t.quality.changedCall(fmt.percent(call.machine_percent))}>
+            <Icon name="edit" className="size-3.5" />
+            <span className="sr-only">{t.quality.changedCall(fmt.percent(call.machine_percent))}</span>
+          </span>
+        )}
+        {call.open_disputes > 0 && (
+          <span data-testid="disputed-call" className="ml-1 inline-flex align-middle text-fair" title={t.quality.disputedCall(call.open_disputes)}>
+            <Icon name="quality" />
+            <span className="sr-only">{t.quality.disputedCall(call.open_disputes)}</span>
+          </span>
+        )}
         {call.score_stale && (
           <span className="ml-1 inline-flex align-middle text-fair" title={t.again.staleTranscript}>
             <Icon name="warning" />

@@ -36,6 +36,13 @@ describe('the question to the server', () => {
     expect(toQuery(filters)).toMatchObject({ callerphone: '8 916 123-45-67', order_id: 'A-7', source: 'mango', tag: 'горячий' });
   });
 
+  it('asks for calls with or without open disputes', () => {
+    for (const [disputed, asked] of [['true', true], ['false', false], ['', undefined], ['perhaps', undefined]] as const) {
+      expect(toQuery({ ...NO_FILTERS, disputed }).disputed).toBe(asked);
+    }
+    expect(readFilters(writeFilters({ ...NO_FILTERS, disputed: 'true' })).disputed).toBe('true');
+  });
+
   it('leaves out what is empty or senseless', () => {
     const query = toQuery({ ...NO_FILTERS, q: '  ', from: 'yesterday', score_min: 'abc' });
     expect(Object.keys(query).toSorted()).toEqual(['page', 'page_size', 'sort']);

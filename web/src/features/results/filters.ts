@@ -28,6 +28,8 @@ export interface Filters {
   external_id: string;
   /** Levels of scoring, 1 to 4, separated by commas. */
   level: string;
+  /** 'true', 'false' or any. */
+  disputed: string;
   sort: string;
   page: number;
 }
@@ -50,13 +52,16 @@ export const NO_FILTERS: Filters = {
   tag: '',
   external_id: '',
   level: '',
+  disputed: '',
   sort: DEFAULT_SORT,
   page: 1,
 };
 
 /** What is told of a call; the server takes each as it is written. */
 export const TOLD_KEYS = ['callerphone', 'calledphone', 'operatorphone', 'order_id', 'tag', 'external_id'] as const;
-const TEXT_KEYS = ['q', 'operator', 'status', 'from', 'to', 'score_min', 'score_max', 'duration_min', 'duration_max', 'source', 'level', ...TOLD_KEYS] as const;
+const TEXT_KEYS = [
+  'q', 'operator', 'status', 'from', 'to', 'score_min', 'score_max', 'duration_min', 'duration_max', 'source', 'level', 'disputed', ...TOLD_KEYS,
+] as const;
 
 export function readFilters(params: URLSearchParams): Filters {
   const filters = { ...NO_FILTERS };
@@ -91,6 +96,7 @@ export function toQuery(filters: Filters): ResultsQuery {
   if (to) query.date_to = to;
   if (filters.source) query.source = filters.source;
   if (filters.level) query.level = filters.level;
+  if (filters.disputed === 'true' || filters.disputed === 'false') query.disputed = filters.disputed === 'true';
   for (const key of TOLD_KEYS) if (filters[key].trim()) query[key] = filters[key].trim();
   const numbers = [
     ['score_min', filters.score_min, 1],
