@@ -31,6 +31,8 @@ use crate::intake::names::Names;
 use crate::intake::outside::Outside;
 use crate::intake::pull::{self, Pulls};
 use crate::llm::Client;
+use crate::pipeline::asking::{Askers, Asking, Insights, Making};
+use crate::pipeline::desk::Desk;
 use crate::pipeline::judging::{Judges, Judging};
 use crate::pipeline::score::Rules;
 use crate::pipeline::stages::Tools;
@@ -59,6 +61,10 @@ pub struct Parts {
     pub events: Events,
     /// What has a language model judge, where one is turned on.
     pub judging: Option<Arc<Judging>>,
+    /// What answers questions.
+    pub asking: Arc<Asking>,
+    /// What sums calls up and finds topics.
+    pub insights: Arc<Insights>,
     /// The queue's workers.
     pub runner: Arc<Runner>,
     /// The way in.
@@ -139,7 +145,7 @@ impl Parts {
 pub struct App {
     parts: Arc<Parts>,
     workers: Workers,
-    judges: Option<Judges>,
+    thinking: Thinking,
     fetching: Fetching,
     pulling: pull::Watching,
     schedule: Schedule,
@@ -210,7 +216,7 @@ impl App {
             "recognition computes with"
         );
         let workers = runner.start()?;
-        let (judging, judges) = start_judging(&config, &runner)?.unzip();
+        let (judging, asking, insights, thinking) = start_thinking(&config, &runner)?;
         let intake = Arc::new(Intake::new(
             Arc::clone(&store),
             Arc::clone(&runner),
@@ -243,6 +249,8 @@ impl App {
             events,
             runner,
             judging,
+            asking,
+            insights,
             intake,
             outside,
             pulls,
@@ -255,7 +263,7 @@ impl App {
         Ok(Self {
             parts,
             workers,
-            judges,
+            thinking,
             fetching,
             pulling,
             schedule,
@@ -319,7 +327,7 @@ impl App {
         control.abort();
         self.schedule.stop().await;
         let (workers, fetching, parts) = (self.workers, self.fetching, self.parts);
-        let (receiving, pulling, judges) = (self.receiving, self.pulling, self.judges);
+        let (receiving, pulling, thinking) = (self.receiving, self.pulling, self.thinking);
         tokio::task::spawn_blocking(move || {
             if let Some(sftp) = &parts.sftp {
                 sftp.stop();
@@ -330,31 +338,64 @@ impl App {
             fetching.stop();
             pulling.stop();
             workers.stop();
-            if let Some(judges) = judges {
-                judges.stop();
-            }
+            thinking.stop();
         })
         .await?;
         served.context("the server")
     }
 }
 
-/// Starts what has a language model judge, where one is turned on.
-fn start_judging(
-    config: &Config,
-    runner: &Arc<Runner>,
-) -> anyhow::Result<Option<(Arc<Judging>, Judges)>> {
-    if !config.llm.enabled {
-        return Ok(None);
+/// The threads that judge, answer and sum up.
+struct Thinking {
+    desk: Option<Arc<Desk>>,
+    judges: Option<Judges>,
+    askers: Askers,
+    making: Making,
+}
+
+impl Thinking {
+    fn stop(self) {
+        // All that wait for the language model give up at once.
+        if let Some(desk) = &self.desk {
+            desk.stop();
+        }
+        if let Some(judges) = self.judges {
+            judges.stop();
+        }
+        self.askers.stop();
+        self.making.stop();
     }
-    tracing::info!(
-        host = config.llm.host(),
-        model = config.llm.model,
-        "calls are judged by a language model"
-    );
-    let client = Client::new(config.llm.clone());
-    let zone = config.names.time_zone.clone();
-    Ok(Some(Judging::start(Arc::clone(runner), client, zone)?))
+}
+
+type Started = (Option<Arc<Judging>>, Arc<Asking>, Arc<Insights>, Thinking);
+
+/// Starts what judges, answers and sums up; by a language model, where one is turned on.
+fn start_thinking(config: &Config, runner: &Arc<Runner>) -> anyhow::Result<Started> {
+    let desk = config.llm.enabled.then(|| {
+        tracing::info!(
+            host = config.llm.host(),
+            model = config.llm.model,
+            "calls are judged by a language model"
+        );
+        let client = Client::new(config.llm.clone());
+        let zone = config.names.time_zone.clone();
+        Arc::new(Desk::new(client, Arc::clone(runner.store()), zone))
+    });
+    let (judging, judges) = match &desk {
+        Some(desk) => Judging::start(Arc::clone(runner), Arc::clone(desk)).map(Some)?,
+        None => None,
+    }
+    .unzip();
+    let (asking, askers) = Asking::start(Arc::clone(runner), desk.clone())?;
+    let summaries = desk.clone().filter(|_| config.llm.summaries);
+    let (insights, making) = Insights::start(Arc::clone(runner), summaries)?;
+    let thinking = Thinking {
+        desk,
+        judges,
+        askers,
+        making,
+    };
+    Ok((judging, asking, insights, thinking))
 }
 
 /// The server, who takes in what is dropped, the thread that does so, and the password

@@ -57,6 +57,8 @@ pub struct Filter {
     pub external_id: Option<String>,
     /// Words said, file name, operator.
     pub query: Option<String>,
+    /// Key of a tracker that was found in it.
+    pub topic: Option<String>,
 }
 
 /// What a list is ordered by.
@@ -124,6 +126,10 @@ pub fn list(
         Some(query) => search.find(query)?,
         None => None,
     };
+    let of_topic = match &filter.topic {
+        Some(key) => Some(store.calls_of_topic(key)?),
+        None => None,
+    };
     let terms = Terms::default()
         .operator(filter.operator.as_deref())
         .caller(filter.caller.as_deref())
@@ -137,6 +143,9 @@ pub fn list(
         let wanted = found
             .as_ref()
             .is_none_or(|ids| ids.contains(entry.call.id.as_str()) || named(filter, &entry))
+            && of_topic
+                .as_ref()
+                .is_none_or(|ids| ids.contains(entry.call.id.as_str()))
             && matches(filter, &terms, &entry);
         if wanted {
             entries.push(entry);

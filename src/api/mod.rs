@@ -2,6 +2,7 @@
 //! requests into calls of the modules below and their results into wire types;
 //! they hold no domain logic and no queries.
 
+mod analysis;
 mod archive;
 mod audio;
 mod auth;
@@ -14,6 +15,7 @@ mod export;
 mod filters;
 mod health;
 mod hooks;
+mod insights;
 mod live;
 mod llm;
 mod metadata;
@@ -21,6 +23,8 @@ mod models;
 mod operators;
 mod outside;
 mod pull;
+mod question_views;
+mod questions;
 mod ranged;
 mod results;
 pub mod sessions;
@@ -28,6 +32,7 @@ mod sftp;
 mod sftp_files;
 mod sftp_names;
 pub mod sftp_stream;
+mod trackers;
 mod transcript;
 mod ui;
 mod upload;
@@ -50,7 +55,7 @@ pub const BASE: &str = "/api/v1";
 /// What only this page may load and do; nothing inline, nothing from elsewhere.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; connect-src 'self'; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'";
 
-/// In two groups: a tuple has no room for all.
+/// In groups: a tuple has no room for all.
 type Api = (
     (
         sessions::SessionsApi,
@@ -74,6 +79,12 @@ type Api = (
         llm::LlmApi,
         live::LiveApi,
         health::HealthApi,
+    ),
+    (
+        questions::QuestionsApi,
+        analysis::AnalysisApi,
+        insights::InsightsApi,
+        trackers::TrackersApi,
     ),
 );
 
@@ -102,6 +113,12 @@ fn service() -> OpenApiService<Api, ()> {
                 llm::LlmApi,
                 live::LiveApi,
                 health::HealthApi,
+            ),
+            (
+                questions::QuestionsApi,
+                analysis::AnalysisApi,
+                insights::InsightsApi,
+                trackers::TrackersApi,
             ),
         ),
         "call-analytics",
@@ -187,12 +204,14 @@ pub fn routes(parts: Arc<Parts>) -> impl Endpoint<Output = Response> {
         .map_to_response()
 }
 
-/// Recordings are compressed already, and a compressed answer has no byte ranges.
+/// Recordings are compressed already, and a compressed answer has no byte ranges; what
+/// is told while it happens would wait in a compressor.
 fn keep_sound_as_it_is(mut request: Request) -> Request {
     let sound = request.uri().path().strip_prefix(BASE).is_some_and(|path| {
         path.starts_with("/audio/")
             || path.starts_with("/sftp/download")
             || path.starts_with("/sftp/files/")
+            || path.ends_with("/events")
     });
     if sound {
         request.headers_mut().remove(ACCEPT_ENCODING);

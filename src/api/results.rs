@@ -9,11 +9,10 @@ use poem_openapi::{Object, OpenApi};
 
 use super::auth::SignedIn;
 use super::error::ApiError;
-use super::filters::{bad_filter, milliseconds, page_of, sources, text, time};
+use super::filters::{CallsFilter, bad_filter, page_of, text};
 use super::views::{CallView, CriterionView};
 use crate::app::Parts;
-use crate::domain::Status;
-use crate::report::{self, Filter, Sort, SortKey};
+use crate::report::{self, Sort, SortKey};
 
 pub(super) struct ResultsApi;
 
@@ -78,6 +77,8 @@ impl ResultsApi {
         external_id: Query<Option<String>>,
         /// Words said (any form), file name, operator; "in quotes" as a phrase.
         q: Query<Option<String>>,
+        /// Key of a topic of `/trackers` that was touched.
+        topic: Query<Option<String>>,
         /// `created_at`, `started_at`, `duration`, `score`, `operator`, `filename`, `status` or `criterion:KEY`; `-` in front for descending.
         sort: Query<Option<String>>,
         /// From 1.
@@ -85,30 +86,26 @@ impl ResultsApi {
         /// 1–200, 25 when left out.
         page_size: Query<Option<u32>>,
     ) -> Result<Json<ResultsPage>, ApiError> {
-        let percent = |name: &str, value: Option<f64>| match value {
-            Some(percent) if !(0.0..=100.0).contains(&percent) => {
-                Err(bad_filter(format!("{name} is a percent from 0 to 100.")))
-            }
-            percent => Ok(percent),
-        };
-        let filter = Filter {
-            operator: text(operator.0),
-            from: time("date_from", date_from.0, false)?,
-            to: time("date_to", date_to.0, true)?,
-            score_min: percent("score_min", score_min.0)?,
-            score_max: percent("score_max", score_max.0)?,
-            statuses: statuses(status.0.as_deref().unwrap_or_default())?,
-            duration_min_ms: milliseconds("duration_min", duration_min.0)?,
-            duration_max_ms: milliseconds("duration_max", duration_max.0)?,
-            caller: text(callerphone.0),
-            called: text(calledphone.0),
-            operator_phone: text(operatorphone.0),
-            order_id: text(order_id.0),
-            sources: sources(source.0.as_deref().unwrap_or_default())?,
-            tag: text(tag.0),
-            external_id: text(external_id.0),
-            query: text(q.0),
-        };
+        let filter = CallsFilter {
+            operator: operator.0,
+            date_from: date_from.0,
+            date_to: date_to.0,
+            score_min: score_min.0,
+            score_max: score_max.0,
+            status: status.0,
+            duration_min: duration_min.0,
+            duration_max: duration_max.0,
+            callerphone: callerphone.0,
+            calledphone: calledphone.0,
+            operatorphone: operatorphone.0,
+            order_id: order_id.0,
+            source: source.0,
+            tag: tag.0,
+            external_id: external_id.0,
+            q: q.0,
+            topic: topic.0,
+        }
+        .read()?;
         let sort = parse_sort(text(sort.0).as_deref().unwrap_or("-created_at"))?;
         let (page, page_size) = page_of(page.0, page_size.0)?;
         let search = Arc::clone(&parts.search);
@@ -146,24 +143,6 @@ impl ResultsApi {
             },
         }))
     }
-}
-
-fn statuses(list: &str) -> Result<Vec<Status>, ApiError> {
-    list.split(',')
-        .map(str::trim)
-        .filter(|name| !name.is_empty())
-        .map(|name| match name {
-            "queued" => Ok(Status::Queued),
-            "processing" => Ok(Status::Processing),
-            "completed" => Ok(Status::Completed),
-            "failed" => Ok(Status::Failed),
-            "cancelled" => Ok(Status::Cancelled),
-            "no_speech" => Ok(Status::NoSpeech),
-            _ => Err(bad_filter(format!(
-                "{name:?} is not a status; known: queued, processing, completed, failed, cancelled, no_speech."
-            ))),
-        })
-        .collect()
 }
 
 fn parse_sort(text: &str) -> Result<Sort, ApiError> {

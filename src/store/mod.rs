@@ -2,11 +2,13 @@
 //! It is the truth; the search index and work files can be rebuilt from it.
 //! All methods block: async callers go through [`Store::run`].
 
+mod analyses;
 mod blobs;
 mod calls;
 mod dropped;
 mod employees;
 mod errands;
+mod insights;
 mod jobs;
 mod joins;
 mod judging;
@@ -15,6 +17,7 @@ mod notices;
 mod operators;
 mod payloads;
 mod pulled;
+mod questions;
 mod record;
 mod schema;
 mod sftp_users;

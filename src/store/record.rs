@@ -71,6 +71,12 @@ records! {
     crate::domain::egress::Pending = "call that waits for a language model",
     crate::domain::PulledFile = "pulled file",
     crate::domain::PullRun = "pull run",
+    crate::domain::question::Answer = "answer",
+    crate::domain::question::SavedQuestion = "saved question",
+    crate::domain::question::Analysis = "analysis",
+    crate::domain::question::Row = "row of an analysis",
+    crate::domain::insight::Insight = "insight",
+    crate::domain::tracker::Trackers = "trackers",
     super::operators::OperatorRecord = "operator",
     super::versions::KeptVersion = "version",
 }
