@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { files } from './files.mjs';
+import { questions } from './questions.mjs';
 import { assert, assertNoOverflow, assertPlaysFrom, check, complaintsSoFar, env, finish, launch, shot, signIn, visit } from './harness.mjs';
 
 const STAGES = ['decode', 'transcribe', 'diarize', 'score', 'index'];
@@ -20,6 +21,7 @@ try {
   await downloading(page);
   await list(page);
   await files(page, browser);
+  await questions(page, callId);
   await outside(page);
   await languageAndTheme(page);
   await losingTheConnection();
@@ -435,7 +437,7 @@ async function narrow() {
     await page.getByRole('heading', { level: 1 }).waitFor();
     await assertNoOverflow(page, 'settings');
     await page.goto(`${env.baseUrl}#/calls/${callId}`);
-    for (const tab of ['score', 'transcript', 'metrics']) {
+    for (const tab of ['score', 'about', 'transcript', 'metrics']) {
       await page.getByTestId(`tab-${tab}`).click();
       await assertNoOverflow(page, `call, ${tab}`);
     }

@@ -33,6 +33,7 @@ export interface ResultsQuery {
   source?: string;
   tag?: string;
   external_id?: string;
+  topic?: string;
   sort?: string;
   page?: number;
   page_size?: number;

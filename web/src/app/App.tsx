@@ -6,6 +6,7 @@ import type { User } from '../api/types';
 import { CallPage } from '../features/detail/CallPage';
 import { CallsPage } from '../features/results/CallsPage';
 import { FilesPage } from '../features/files/FilesPage';
+import { QuestionsPage } from '../features/questions/QuestionsPage';
 import { SettingsPage } from '../features/settings/SettingsPage';
 import { SignInPage } from '../features/sign-in/SignInPage';
 import { I18nProvider, useI18n } from '../i18n';
@@ -96,6 +97,9 @@ function SignedIn({ user }: { user: User }) {
       break;
     case 'files':
       content = <FilesPage params={route.params} />;
+      break;
+    case 'questions':
+      content = <QuestionsPage params={route.params} />;
       break;
     case 'settings':
       content = <SettingsPage user={user} />;

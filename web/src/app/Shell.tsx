@@ -59,6 +59,10 @@ export function Shell({ user, page, onRetryConnection, children }: Props) {
               </span>
               <span className="sr-only sm:not-sr-only">{t.nav.files}</span>
             </a>
+            <a href="#/questions" className={link(page === 'questions')} aria-current={page === 'questions' ? 'page' : undefined} data-testid="nav-questions">
+              <Icon name="question" className="hidden size-[1.15rem] sm:block" />
+              {t.questions.nav}
+            </a>
             <a href="#/settings" className={link(page === 'settings')} aria-current={page === 'settings' ? 'page' : undefined}>
               <Icon name="settings" className="hidden size-[1.15rem] sm:block" />
               {t.nav.settings}

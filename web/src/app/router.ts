@@ -1,10 +1,11 @@
-/** Hash routing: `#/`, `#/calls/<id>`, `#/files`, `#/settings`, each with an optional `?query`. */
+/** Hash routing: `#/`, `#/calls/<id>`, `#/files`, `#/questions`, `#/settings`, each with an optional `?query`. */
 import { useSyncExternalStore } from 'react';
 
 export type Route =
   | { page: 'calls'; params: URLSearchParams }
   | { page: 'call'; id: string; params: URLSearchParams }
   | { page: 'files'; params: URLSearchParams }
+  | { page: 'questions'; params: URLSearchParams }
   | { page: 'settings' }
   | { page: 'not-found' };
 
@@ -17,6 +18,7 @@ export function parseHash(hash: string): Route {
     return { page: 'call', id: safeDecode(parts[1]), params };
   }
   if (parts[0] === 'files' && parts.length === 1) return { page: 'files', params };
+  if (parts[0] === 'questions' && parts.length === 1) return { page: 'questions', params };
   if (parts[0] === 'settings' && parts.length === 1) return { page: 'settings' };
   return { page: 'not-found' };
 }

@@ -1,4 +1,4 @@
-import { useEffect, useId, useMemo, useState, type ReactNode } from 'react';
+import { useCallback, useEffect, useId, useMemo, useState, type ReactNode } from 'react';
 import { useCallDetail } from '../../api/calls';
 import { ApiError } from '../../api/client';
 import type { CallDetail } from '../../api/types';
@@ -9,6 +9,8 @@ import { EmptyState, ErrorState, Loading } from '../../ui/States';
 import { PlayerController } from '../player/controller';
 import { PlayerBar } from '../player/PlayerBar';
 import type { Mark } from '../player/Waveform';
+import { AskPanel } from '../questions/AskPanel';
+import { InsightPanel } from '../questions/InsightPanel';
 import { CallHeader } from './CallHeader';
 import { CallState } from './CallState';
 import { DetailsPanel, hasDetails } from './DetailsPanel';
@@ -46,7 +48,7 @@ function readSeconds(text: string | null): number | null {
   return text && Number.isFinite(seconds) && seconds >= 0 ? seconds * 1000 : null;
 }
 
-const TABS = ['score', 'transcript', 'metrics', 'details'] as const;
+const TABS = ['score', 'about', 'transcript', 'metrics', 'details'] as const;
 type Tab = (typeof TABS)[number];
 
 function Call({ detail, startMs, search }: { detail: CallDetail; startMs: number | null; search: string }) {
@@ -57,6 +59,7 @@ function Call({ detail, startMs, search }: { detail: CallDetail; startMs: number
   const { score, transcript, metrics, call } = detail;
   const marks = useMemo(() => marksOf(detail), [detail]);
   const told = hasDetails(detail.details);
+  const play = useCallback((ms: number) => player.playFrom(ms), [player]);
   const nothing = !score && !transcript && !metrics && !told;
 
   useEffect(() => {
@@ -78,7 +81,7 @@ function Call({ detail, startMs, search }: { detail: CallDetail; startMs: number
       {!nothing && (
         <>
           <div role="group" aria-label={t.detail.tabsLabel} className="flex rounded-[10px] bg-sunken p-0.5 lg:hidden">
-            {TABS.filter((name) => name !== 'details' || told).map((name) => (
+            {TABS.filter((name) => (name !== 'details' || told) && (name !== 'about' || transcript)).map((name) => (
               <button
                 key={name}
                 type="button"
@@ -94,6 +97,15 @@ function Call({ detail, startMs, search }: { detail: CallDetail; startMs: number
           </div>
           <div className="grid flex-1 items-start gap-4 pb-4 lg:min-h-0 lg:grid-cols-[minmax(0,5fr)_minmax(0,6fr)] lg:grid-rows-[minmax(0,1fr)] lg:items-stretch lg:pb-0">
             <div className="flex min-w-0 flex-col gap-4 lg:min-h-0 lg:overflow-y-auto lg:rounded-[14px]">
+              {transcript &&
+                panel(
+                  'about',
+                  'gap-4',
+                  <>
+                    <InsightPanel callId={call.id} play={play} />
+                    <AskPanel callId={call.id} play={play} />
+                  </>,
+                )}
               {panel(
                 'score',
                 'gap-4',

@@ -26,6 +26,8 @@ export interface Filters {
   source: string;
   tag: string;
   external_id: string;
+  /** Key of a tracker. */
+  topic: string;
   sort: string;
   page: number;
 }
@@ -47,13 +49,14 @@ export const NO_FILTERS: Filters = {
   source: '',
   tag: '',
   external_id: '',
+  topic: '',
   sort: DEFAULT_SORT,
   page: 1,
 };
 
 /** What is told of a call; the server takes each as it is written. */
 export const TOLD_KEYS = ['callerphone', 'calledphone', 'operatorphone', 'order_id', 'tag', 'external_id'] as const;
-const TEXT_KEYS = ['q', 'operator', 'status', 'from', 'to', 'score_min', 'score_max', 'duration_min', 'duration_max', 'source', ...TOLD_KEYS] as const;
+const TEXT_KEYS = ['q', 'operator', 'status', 'from', 'to', 'score_min', 'score_max', 'duration_min', 'duration_max', 'source', 'topic', ...TOLD_KEYS] as const;
 
 export function readFilters(params: URLSearchParams): Filters {
   const filters = { ...NO_FILTERS };
@@ -87,6 +90,7 @@ export function toQuery(filters: Filters): ResultsQuery {
   const to = dayMoment(filters.to, 'end');
   if (to) query.date_to = to;
   if (filters.source) query.source = filters.source;
+  if (filters.topic) query.topic = filters.topic;
   for (const key of TOLD_KEYS) if (filters[key].trim()) query[key] = filters[key].trim();
   const numbers = [
     ['score_min', filters.score_min, 1],
