@@ -1,5 +1,5 @@
 import { useQueryClient } from '@tanstack/react-query';
-import { useState, type ReactNode } from 'react';
+import { useEffect, useRef, useState, type ReactNode } from 'react';
 import { connectionStore } from '../api/live';
 import { sessionKey, signOut, useHealth } from '../api/session';
 import { useStore } from '../api/store';
@@ -24,9 +24,14 @@ interface Props {
 export function Shell({ user, page, onRetryConnection, children }: Props) {
   const { t } = useI18n();
   const link = (active: boolean) =>
-    `inline-flex h-9 items-center gap-1.5 rounded-lg px-1.5 font-medium sm:px-3 ${
+    `inline-flex h-9 shrink-0 items-center gap-1.5 rounded-lg px-1.5 font-medium sm:px-3 ${
       active ? 'bg-accent-soft text-accent' : 'text-ink-soft hover:bg-sunken hover:text-ink'
     }`;
+  const nav = useRef<HTMLElement>(null);
+  useEffect(() => {
+    const current = nav.current?.querySelector<HTMLElement>(`[href="#/${page}"]`);
+    if (current && nav.current) nav.current.scrollLeft = current.offsetLeft - (nav.current.clientWidth - current.offsetWidth) / 2;
+  }, [page]);
   return (
     <div className="flex min-h-dvh flex-col">
       <a
@@ -42,12 +47,13 @@ export function Shell({ user, page, onRetryConnection, children }: Props) {
       </a>
       <header className="sticky top-0 z-30 border-b border-line bg-surface">
         <div className="mx-auto flex h-14 max-w-[90rem] items-center gap-1 px-3 sm:gap-2 sm:px-6">
-          <a href={lastListHref()} className="mr-1 flex items-center gap-2.5 rounded-lg sm:mr-3">
+          <a href={lastListHref()} className="mr-1 flex shrink-0 items-center gap-2.5 rounded-lg sm:mr-3">
             <Logo />
             <span className="hidden text-[1.05rem] font-semibold md:inline">{t.appName}</span>
             <span className="sr-only md:hidden">{t.appName}</span>
           </a>
-          <nav aria-label={t.nav.label} className="flex gap-0.5 sm:gap-1">
+          {/* On a phone there are more sections than room: they slide. */}
+          <nav ref={nav} aria-label={t.nav.label} className="relative -my-1 flex min-w-0 flex-1 [scrollbar-width:none] gap-0.5 overflow-x-auto py-1 sm:gap-1">
             <a href={lastListHref()} className={link(page === 'calls' || page === 'call')} aria-current={page === 'calls' ? 'page' : undefined}>
               <Icon name="calls" className="hidden size-[1.15rem] sm:block" />
               {t.nav.calls}
@@ -68,7 +74,7 @@ export function Shell({ user, page, onRetryConnection, children }: Props) {
               {t.nav.settings}
             </a>
           </nav>
-          <div className="ml-auto flex items-center">
+          <div className="ml-auto flex shrink-0 items-center">
             <LangSwitch />
             <ThemeSwitch />
             <span className="mx-2 hidden h-5 border-l border-line sm:block" aria-hidden="true" />

@@ -84,7 +84,7 @@ export const enQuestions: typeof ruQuestions = {
       csv: 'Download CSV',
       json: 'JSON',
       back: 'All analyses',
-      columns: { call: 'Call', operator: 'Operator', date: 'Date', answer: 'Answer' },
+      columns: { call: 'Call, operator, date', answer: 'Answer and quotes' },
       waiting: 'Waits',
       goneTitle: 'There is no such analysis',
       goneText: 'It may have been deleted.',

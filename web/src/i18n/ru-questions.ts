@@ -85,7 +85,7 @@ export const ruQuestions = {
       csv: 'Скачать CSV',
       json: 'JSON',
       back: 'Все анализы',
-      columns: { call: 'Звонок', operator: 'Оператор', date: 'Дата', answer: 'Ответ' },
+      columns: { call: 'Звонок, оператор, дата', answer: 'Ответ и цитаты' },
       waiting: 'Ждёт',
       goneTitle: 'Такого анализа нет',
       goneText: 'Возможно, его удалили.',

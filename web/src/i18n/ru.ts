@@ -239,7 +239,7 @@ export const ru = {
     copyLink: 'Ссылка на этот момент',
     linkCopied: 'Ссылка скопирована',
     tabsLabel: 'Разделы звонка',
-    tabs: { score: 'Оценка', transcript: 'Расшифровка', metrics: 'Показатели', details: 'Сведения', about: 'Содержание' },
+    tabs: { score: 'Оценка', transcript: 'Расшифровка', metrics: 'Показатели', details: 'Сведения', about: 'Суть' },
     failedTitle: 'Обработать звонок не удалось',
     failedAtStage: (stage: string) => `Остановилось на этапе «${stage}».`,
     keptTranscript: 'Всё, что успели получить, показано ниже.',

@@ -80,7 +80,7 @@ function Call({ detail, startMs, search }: { detail: CallDetail; startMs: number
       <CallState detail={detail} />
       {!nothing && (
         <>
-          <div role="group" aria-label={t.detail.tabsLabel} className="flex rounded-[10px] bg-sunken p-0.5 lg:hidden">
+          <div role="group" aria-label={t.detail.tabsLabel} className="flex overflow-x-auto rounded-[10px] bg-sunken p-0.5 [scrollbar-width:none] lg:hidden">
             {TABS.filter((name) => (name !== 'details' || told) && (name !== 'about' || transcript)).map((name) => (
               <button
                 key={name}
@@ -88,7 +88,7 @@ function Call({ detail, startMs, search }: { detail: CallDetail; startMs: number
                 aria-pressed={tab === name}
                 aria-controls={`${id}-${name}`}
                 data-testid={`tab-${name}`}
-                className={`h-9 flex-1 rounded-lg font-medium ${tab === name ? 'bg-surface text-ink shadow-card' : 'text-ink-soft'}`}
+                className={`h-9 flex-auto shrink-0 rounded-lg px-1.5 font-medium ${tab === name ? 'bg-surface text-ink shadow-card' : 'text-ink-soft'}`}
                 onClick={() => setTab(name)}
               >
                 {t.detail.tabs[name]}

@@ -88,6 +88,10 @@ export function AnalysisView({ id }: { id: string }) {
         </div>
       </section>
       <section className="card">
+        <p aria-hidden="true" className="hidden gap-x-5 border-b border-line px-5 py-2 text-[0.85rem] font-medium text-ink-soft lg:grid lg:grid-cols-[16rem_minmax(0,1fr)]">
+          <span>{words.columns.call}</span>
+          <span>{words.columns.answer}</span>
+        </p>
         <ul className="divide-y divide-line" data-testid="analysis-rows">
           {items.map((row) => (
             <RowItem key={row.call_id} row={row} />
