@@ -202,7 +202,7 @@ fn a_long_call_is_read_in_parts_and_merged() {
 
 #[test]
 fn what_does_not_fit_at_all_is_refused() {
-    let refused = ask(&long(), "Когда?", 900, &mut script(&[]));
+    let refused = ask(&long(), "Когда?", 600, &mut script(&[]));
     assert!(matches!(refused, Err(LlmError::Refused(_))), "{refused:?}");
 }
 
