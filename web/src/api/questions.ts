@@ -8,6 +8,7 @@ const savedKey = ['questions'] as const;
 const analysesKey = ['analyses'] as const;
 export const trackersKey = ['trackers'] as const;
 const WORKING_MS = 1500;
+const OWED_MS = 5000;
 const TRACKERS_MS = 2000;
 export const ROWS = 25;
 
@@ -20,6 +21,8 @@ export function useAnswers(id: string) {
     queryKey: answersKey(id),
     queryFn: async ({ signal }): Promise<Answer[]> =>
       (await unwrap(client.GET('/results/{id}/answers', { params: { path: { id } }, signal }))).items as Answer[],
+    // Should the stream of an answer fail for good, the answer comes this way.
+    refetchInterval: (query) => (query.state.data?.some((one) => !one.answer) ? OWED_MS : false),
   });
 }
 

@@ -24,7 +24,7 @@ export const enQuestions: typeof ruQuestions = {
     unconfirmed: 'Unconfirmed',
     unconfirmedHint: 'No quote of this answer is in the transcript. Check it yourself.',
     confirmed: 'Confirmed by quotes',
-    gone: 'The answer was deleted.',
+    older: 'of an earlier version of the transcript',
     because: {
       llm_off: 'The language model is off.',
       llm_unavailable: 'The model cannot be reached now.',

@@ -103,7 +103,7 @@ function Call({ detail, startMs, search }: { detail: CallDetail; startMs: number
                   'gap-4',
                   <>
                     <InsightPanel callId={call.id} play={play} />
-                    <AskPanel callId={call.id} play={play} />
+                    <AskPanel callId={call.id} version={transcript.version} play={play} />
                   </>,
                 )}
               {panel(

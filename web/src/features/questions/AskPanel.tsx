@@ -12,7 +12,7 @@ import { useHeard } from './useHeard';
 const SHOWN = 3;
 
 /** Asks one call; the answer appears while it is written and stays with the call. */
-export function AskPanel({ callId, play }: { callId: string; play: Play }) {
+export function AskPanel({ callId, version, play }: { callId: string; version: number; play: Play }) {
   const { t } = useI18n();
   const words = t.questions;
   const errorText = useErrorText();
@@ -71,7 +71,7 @@ export function AskPanel({ callId, play }: { callId: string; play: Play }) {
         {shown.length > 0 && (
           <ul className="mt-4 divide-y divide-line border-t border-line">
             {shown.map((answer) => (
-              <AnswerItem key={answer.id} answer={answer} play={play} />
+              <AnswerItem key={answer.id} answer={answer} version={version} play={play} />
             ))}
           </ul>
         )}
@@ -85,7 +85,7 @@ export function AskPanel({ callId, play }: { callId: string; play: Play }) {
   );
 }
 
-function AnswerItem({ answer, play }: { answer: Answer; play: Play }) {
+function AnswerItem({ answer, version, play }: { answer: Answer; version: number; play: Play }) {
   const { t, fmt } = useI18n();
   const words = t.questions;
   const errorText = useErrorText();
@@ -103,7 +103,10 @@ function AnswerItem({ answer, play }: { answer: Answer; play: Play }) {
         />
       </div>
       {answer.answer ? <FindingView found={answer.answer} play={play} /> : <Writing answer={answer} />}
-      <p className="mt-1.5 text-[0.82rem] text-ink-faint">{words.many.askedBy(answer.asked_by, fmt.dateTime(answer.asked_at))}</p>
+      <p className="mt-1.5 text-[0.82rem] text-ink-faint">
+        {words.many.askedBy(answer.asked_by, fmt.dateTime(answer.asked_at))}
+        {answer.answer && answer.answer.version !== version && ` · ${words.older}`}
+      </p>
     </li>
   );
 }

@@ -72,7 +72,7 @@ it('shows an answer while it is written, then the whole, whose quote plays', asy
   routes['GET /results/C1/answers'] = { items: [] };
   routes['POST /analysis/custom-query'] = { answer: answer({ answer: null }), analysis: null };
   const play = vi.fn();
-  show(<AskPanel callId="C1" play={play} />);
+  show(<AskPanel callId="C1" version={0} play={play} />);
   await screen.findByText('О звонке ещё не спрашивали.');
   await userEvent.type(screen.getByTestId('ask-field'), 'Что с заказом?{Enter}');
   const writing = await screen.findByTestId('writing');
@@ -105,13 +105,20 @@ it('says what is a search and what no quote proves', async () => {
       answer({ id: 'A3', answer: finding({ kind: 'search', confirmed: false, text: 'x', quotes: [], why: { code: 'llm_off', message: 'off' } }) }),
     ],
   };
-  show(<AskPanel callId="C1" play={() => {}} />);
+  show(<AskPanel callId="C1" version={0} play={() => {}} />);
   const [unproven, search, nothing] = await screen.findAllByTestId('finding');
   expect(unproven).toHaveTextContent('Не подтверждён');
   expect(unproven).toHaveTextContent('Проверьте сами');
   expect(search).toHaveTextContent('закончились средства');
   expect(search).toHaveTextContent('Это не ответ модели');
   expect(nothing).toHaveTextContent('Слов вопроса в разговоре нет');
+  expect(screen.queryByText(/по прежней версии/)).toBeNull();
+});
+
+it('says that an answer is of an earlier transcript', async () => {
+  routes['GET /results/C1/answers'] = { items: [answer()] };
+  show(<AskPanel callId="C1" version={3} play={() => {}} />);
+  expect(await screen.findByText(/по прежней версии расшифровки/)).toBeInTheDocument();
 });
 
 it('asks a saved question with one click, and deletes an answer', async () => {
@@ -119,7 +126,7 @@ it('asks a saved question with one click, and deletes an answer', async () => {
   routes['GET /questions'] = { items: [{ id: 'Q1', name: 'Обещания', text: 'Что обещали?', created_at: '' }] };
   routes['POST /analysis/custom-query'] = { answer: answer({ id: 'A2' }), analysis: null };
   routes['DELETE /results/C1/answers/A1'] = new Response(null, { status: 204 });
-  show(<AskPanel callId="C1" play={() => {}} />);
+  show(<AskPanel callId="C1" version={0} play={() => {}} />);
   await userEvent.click(await screen.findByText('Обещания'));
   await waitFor(() => expect(sent).toEqual([['POST /analysis/custom-query', { call_id: 'C1', question: 'Что обещали?', saved_id: 'Q1' }]]));
   const old = (await screen.findAllByTestId('answer')).at(-1) as HTMLElement;
