@@ -191,6 +191,17 @@ fn a_long_call_is_read_in_parts_and_merged() {
     let said = ask(&long(), "Сколько?", 1800, &mut script(&unreadable)).expect("an answer");
     assert_eq!(said.text, "Пятьсот рублей.\nВ среду.");
     assert_eq!(said.quotes.len(), 2);
+    // So does what is too long to be merged: then it is not asked for.
+    let wordy = json(
+        &"Пятьсот рублей. ".repeat(120),
+        &[(0, "стоит пятьсот рублей")],
+    );
+    let mut too_long = answers.clone();
+    (too_long[0], too_long[parts - 1]) = (&wordy, &wordy);
+    let mut model = script(&too_long);
+    let said = ask(&long(), "Сколько?", 1800, &mut model).expect("an answer");
+    assert_eq!((count(&model), said.quotes.len()), (parts, 1));
+    assert!(said.text.chars().count() > 3000);
     // One part with an answer needs no merging.
     answers[parts - 1] = &empty;
     let said = ask(&long(), "Сколько?", 1800, &mut script(&answers)).expect("an answer");
