@@ -33,6 +33,8 @@ use crate::intake::names::Names;
 use crate::intake::outside::Outside;
 use crate::intake::pull::{self, Pulls};
 use crate::llm::Client;
+use crate::pipeline::asking::{Askers, Asking, Insights, Making};
+use crate::pipeline::desk::Desk;
 use crate::pipeline::judging::{Judges, Judging};
 use crate::pipeline::rescoring::{Rescorer, Rescorings};
 use crate::pipeline::score::{InForce, Rules};
@@ -64,6 +66,10 @@ pub struct Parts {
     pub judging: Option<Arc<Judging>>,
     /// Scores the past again.
     pub rescorings: Arc<Rescorings>,
+    /// What answers questions.
+    pub asking: Arc<Asking>,
+    /// What sums calls up and finds topics.
+    pub insights: Arc<Insights>,
     /// The queue's workers.
     pub runner: Arc<Runner>,
     /// The way in.
@@ -144,8 +150,7 @@ impl Parts {
 pub struct App {
     parts: Arc<Parts>,
     workers: Workers,
-    judges: Option<Judges>,
-    rescorer: Rescorer,
+    thinking: Thinking,
     fetching: Fetching,
     pulling: pull::Watching,
     schedule: Schedule,
@@ -233,8 +238,7 @@ impl App {
             "recognition computes with"
         );
         let workers = runner.start()?;
-        let (rescorings, rescorer) = Rescorings::start(Arc::clone(&runner))?;
-        let (judging, judges) = start_judging(&config, &runner)?.unzip();
+        let (judging, asking, insights, rescorings, thinking) = start_thinking(&config, &runner)?;
         let intake = Arc::new(Intake::new(
             Arc::clone(&store),
             Arc::clone(&runner),
@@ -268,6 +272,8 @@ impl App {
             runner,
             rescorings,
             judging,
+            asking,
+            insights,
             intake,
             outside,
             pulls,
@@ -280,8 +286,7 @@ impl App {
         Ok(Self {
             parts,
             workers,
-            judges,
-            rescorer,
+            thinking,
             fetching,
             pulling,
             schedule,
@@ -345,8 +350,7 @@ impl App {
         control.abort();
         self.schedule.stop().await;
         let (workers, fetching, parts) = (self.workers, self.fetching, self.parts);
-        let (receiving, pulling, judges) = (self.receiving, self.pulling, self.judges);
-        let rescorer = self.rescorer;
+        let (receiving, pulling, thinking) = (self.receiving, self.pulling, self.thinking);
         tokio::task::spawn_blocking(move || {
             if let Some(sftp) = &parts.sftp {
                 sftp.stop();
@@ -357,32 +361,74 @@ impl App {
             fetching.stop();
             pulling.stop();
             workers.stop();
-            rescorer.stop();
-            if let Some(judges) = judges {
-                judges.stop();
-            }
+            thinking.stop();
         })
         .await?;
         served.context("the server")
     }
 }
 
-/// Starts what has a language model judge, where one is turned on.
-fn start_judging(
-    config: &Config,
-    runner: &Arc<Runner>,
-) -> anyhow::Result<Option<(Arc<Judging>, Judges)>> {
-    if !config.llm.enabled {
-        return Ok(None);
+/// The threads that judge, answer and sum up.
+struct Thinking {
+    desk: Option<Arc<Desk>>,
+    judges: Option<Judges>,
+    askers: Askers,
+    making: Making,
+    rescorer: Rescorer,
+}
+
+impl Thinking {
+    fn stop(self) {
+        // All that wait for the language model give up at once.
+        if let Some(desk) = &self.desk {
+            desk.stop();
+        }
+        if let Some(judges) = self.judges {
+            judges.stop();
+        }
+        self.askers.stop();
+        self.making.stop();
+        self.rescorer.stop();
     }
-    tracing::info!(
-        host = config.llm.host(),
-        model = config.llm.model,
-        "calls are judged by a language model"
-    );
-    let client = Client::new(config.llm.clone());
-    let zone = config.names.time_zone.clone();
-    Ok(Some(Judging::start(Arc::clone(runner), client, zone)?))
+}
+
+type Started = (
+    Option<Arc<Judging>>,
+    Arc<Asking>,
+    Arc<Insights>,
+    Arc<Rescorings>,
+    Thinking,
+);
+
+/// Starts what judges, answers and sums up; by a language model, where one is turned on.
+fn start_thinking(config: &Config, runner: &Arc<Runner>) -> anyhow::Result<Started> {
+    let desk = config.llm.enabled.then(|| {
+        tracing::info!(
+            host = config.llm.host(),
+            model = config.llm.model,
+            "calls are judged by a language model"
+        );
+        let client = Client::new(config.llm.clone());
+        let zone = config.names.time_zone.clone();
+        Arc::new(Desk::new(client, Arc::clone(runner.store()), zone))
+    });
+    let (judging, judges) = match &desk {
+        Some(desk) => Judging::start(Arc::clone(runner), Arc::clone(desk)).map(Some)?,
+        None => None,
+    }
+    .unzip();
+    let (asking, askers) = Asking::start(Arc::clone(runner), desk.clone())?;
+    let summaries = desk.clone().filter(|_| config.llm.summaries);
+    let (insights, making) = Insights::start(Arc::clone(runner), summaries)?;
+    let (rescorings, rescorer) = Rescorings::start(Arc::clone(runner))?;
+    let thinking = Thinking {
+        desk,
+        judges,
+        askers,
+        making,
+        rescorer,
+    };
+    Ok((judging, asking, insights, rescorings, thinking))
 }
 
 /// The server, who takes in what is dropped, the thread that does so, and the password

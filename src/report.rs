@@ -67,6 +67,8 @@ pub struct Filter {
     pub query: Option<String>,
     /// With an open dispute about a verdict, or without one.
     pub disputed: Option<bool>,
+    /// Key of a tracker that was found in it.
+    pub topic: Option<String>,
 }
 
 /// What a list is ordered by.
@@ -164,6 +166,10 @@ pub fn select(store: &Store, search: &Search, filter: &Filter) -> Result<Vec<Ent
         Some(query) => search.find(query)?,
         None => None,
     };
+    let of_topic = match &filter.topic {
+        Some(key) => Some(store.calls_of_topic(key)?),
+        None => None,
+    };
     let terms = Terms::default()
         .operator(filter.operator.as_deref())
         .caller(filter.caller.as_deref())
@@ -177,6 +183,9 @@ pub fn select(store: &Store, search: &Search, filter: &Filter) -> Result<Vec<Ent
         let wanted = found
             .as_ref()
             .is_none_or(|ids| ids.contains(entry.call.id.as_str()) || named(filter, &entry))
+            && of_topic
+                .as_ref()
+                .is_none_or(|ids| ids.contains(entry.call.id.as_str()))
             && matches(filter, &terms, &entry);
         if wanted {
             entries.push(entry);

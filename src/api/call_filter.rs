@@ -11,41 +11,62 @@ use crate::report::Filter;
 #[derive(Debug, Clone, Default, Object)]
 pub(super) struct CallFilter {
     /// Operator's name.
+    #[oai(skip_serializing_if_is_none)]
     pub(super) operator: Option<String>,
     /// RFC 3339 time or `YYYY-MM-DD`; inclusive.
+    #[oai(skip_serializing_if_is_none)]
     pub(super) date_from: Option<String>,
     /// RFC 3339 time or `YYYY-MM-DD`; inclusive.
+    #[oai(skip_serializing_if_is_none)]
     pub(super) date_to: Option<String>,
     /// Overall percent at least.
+    #[oai(skip_serializing_if_is_none)]
     pub(super) score_min: Option<f64>,
     /// Overall percent at most.
+    #[oai(skip_serializing_if_is_none)]
     pub(super) score_max: Option<f64>,
     /// One or several, separated by commas.
+    #[oai(skip_serializing_if_is_none)]
     pub(super) status: Option<String>,
     /// Seconds.
+    #[oai(skip_serializing_if_is_none)]
     pub(super) duration_min: Option<f64>,
     /// Seconds.
+    #[oai(skip_serializing_if_is_none)]
     pub(super) duration_max: Option<f64>,
     /// Digits of the caller's number, in any form.
+    #[oai(skip_serializing_if_is_none)]
     pub(super) callerphone: Option<String>,
     /// Digits of the number that was called.
+    #[oai(skip_serializing_if_is_none)]
     pub(super) calledphone: Option<String>,
     /// Digits of our person's phone, or the extension.
+    #[oai(skip_serializing_if_is_none)]
     pub(super) operatorphone: Option<String>,
     /// An order.
+    #[oai(skip_serializing_if_is_none)]
     pub(super) order_id: Option<String>,
     /// Doors, separated by commas.
+    #[oai(skip_serializing_if_is_none)]
     pub(super) source: Option<String>,
     /// A tag.
+    #[oai(skip_serializing_if_is_none)]
     pub(super) tag: Option<String>,
     /// 1 to 4, several separated by commas.
+    #[oai(skip_serializing_if_is_none)]
     pub(super) level: Option<String>,
     /// An id of another system.
+    #[oai(skip_serializing_if_is_none)]
     pub(super) external_id: Option<String>,
     /// With an open dispute about a verdict, or without one.
+    #[oai(skip_serializing_if_is_none)]
     pub(super) disputed: Option<bool>,
     /// Words said, file name, operator.
+    #[oai(skip_serializing_if_is_none)]
     pub(super) q: Option<String>,
+    /// Key of a topic that was touched.
+    #[oai(skip_serializing_if_is_none)]
+    pub(super) topic: Option<String>,
 }
 
 impl CallFilter {
@@ -79,6 +100,7 @@ impl CallFilter {
             external_id: text(self.external_id),
             query: text(self.q),
             disputed: self.disputed,
+            topic: text(self.topic),
         })
     }
 }

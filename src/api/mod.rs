@@ -2,6 +2,7 @@
 //! requests into calls of the modules below and their results into wire types;
 //! they hold no domain logic and no queries.
 
+mod analysis;
 mod archive;
 mod audio;
 mod auth;
@@ -17,6 +18,7 @@ mod export;
 mod filters;
 mod health;
 mod hooks;
+mod insights;
 mod live;
 mod llm;
 mod metadata;
@@ -26,6 +28,8 @@ mod operators;
 mod outside;
 mod prompts;
 mod pull;
+mod question_views;
+mod questions;
 mod ranged;
 mod rescorings;
 mod results;
@@ -38,6 +42,7 @@ mod sftp;
 mod sftp_files;
 mod sftp_names;
 pub mod sftp_stream;
+mod trackers;
 mod transcript;
 mod trials;
 mod ui;
@@ -94,6 +99,12 @@ type Api = (
         live::LiveApi,
         health::HealthApi,
     ),
+    (
+        questions::QuestionsApi,
+        analysis::AnalysisApi,
+        insights::InsightsApi,
+        trackers::TrackersApi,
+    ),
 );
 
 fn service() -> OpenApiService<Api, ()> {
@@ -129,6 +140,12 @@ fn service() -> OpenApiService<Api, ()> {
                 reviews::ReviewsApi,
                 live::LiveApi,
                 health::HealthApi,
+            ),
+            (
+                questions::QuestionsApi,
+                analysis::AnalysisApi,
+                insights::InsightsApi,
+                trackers::TrackersApi,
             ),
         ),
         "call-analytics",
@@ -214,12 +231,14 @@ pub fn routes(parts: Arc<Parts>) -> impl Endpoint<Output = Response> {
         .map_to_response()
 }
 
-/// Recordings are compressed already, and a compressed answer has no byte ranges.
+/// Recordings are compressed already, and a compressed answer has no byte ranges; what
+/// is told while it happens would wait in a compressor.
 fn keep_sound_as_it_is(mut request: Request) -> Request {
     let sound = request.uri().path().strip_prefix(BASE).is_some_and(|path| {
         path.starts_with("/audio/")
             || path.starts_with("/sftp/download")
             || path.starts_with("/sftp/files/")
+            || path.ends_with("/events")
     });
     if sound {
         request.headers_mut().remove(ACCEPT_ENCODING);

@@ -106,6 +106,8 @@ impl ResultsApi {
         disputed: Query<Option<bool>>,
         /// Words said (any form), file name, operator; "in quotes" as a phrase.
         q: Query<Option<String>>,
+        /// Key of a topic of `/trackers` that was touched.
+        topic: Query<Option<String>>,
         /// `created_at`, `started_at`, `duration`, `score`, `operator`, `filename`, `status` or `criterion:KEY`; `-` in front for descending.
         sort: Query<Option<String>>,
         /// From 1.
@@ -132,6 +134,7 @@ impl ResultsApi {
             external_id: external_id.0,
             disputed: disputed.0,
             q: q.0,
+            topic: topic.0,
         }
         .read()?;
         let sort = parse_sort(text(sort.0).as_deref().unwrap_or("-created_at"))?;

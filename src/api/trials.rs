@@ -151,7 +151,7 @@ fn run(
         None => in_use,
     };
     let after = judging
-        .judge(id, rules, &transcript, &after, prompt.as_ref())
+        .judge(id, rules, &transcript, &after, prompt.as_ref(), true)
         .map_err(|error| unjudged(&error))?;
     // What the call has is its score now, where the model has judged it.
     let judged = parts.store.score(id)?.filter(|score| {

@@ -33,6 +33,8 @@ pub struct Llm {
     pub model: String,
     /// Further headers of each request.
     pub headers: BTreeMap<String, Secret>,
+    /// Whether it sums every new call up.
+    pub summaries: bool,
     /// How a form is asked for.
     pub structured: Structured,
     /// How long a request may take in all, in seconds.
@@ -148,6 +150,7 @@ pub(super) fn read(
         },
         model: section.take("model", String::new()),
         headers: section.take("headers", BTreeMap::new()),
+        summaries: section.take("summaries", true),
         structured: section.take("structured", Structured::Auto),
         timeout_s: number(&mut section, "timeout_s", 180, 1, 3600),
         concurrency: number(&mut section, "concurrency", 1, 1, 64) as usize,

@@ -53,25 +53,40 @@ pub(super) fn read(body: &[u8]) -> Result<Reply, LlmError> {
         .into_iter()
         .next()
         .ok_or_else(|| unusable("it has no choice"))?;
-    match choice.finish_reason.as_deref() {
-        Some("length") => return Err(unusable("it was cut off at its greatest length")),
-        Some("content_filter") => return Err(unusable("the server filtered it")),
-        _ => {}
-    }
-    if let Some(refusal) = choice.message.refusal.filter(|text| !text.is_empty()) {
-        return Err(LlmError::Unusable(format!(
-            "it refuses: {}",
-            short(&refusal)
-        )));
-    }
-    let text = choice.message.content.unwrap_or_default();
-    if text.trim().is_empty() {
-        return Err(unusable("it is empty"));
-    }
     let usage = completion.usage.map_or(Usage::default(), |counted| Usage {
         input: counted.prompt_tokens,
         output: counted.completion_tokens,
     });
+    accept(
+        choice.finish_reason.as_deref().unwrap_or_default(),
+        choice.message.refusal.as_deref().unwrap_or_default(),
+        choice.message.content.unwrap_or_default(),
+        usage,
+    )
+}
+
+/// An answer that arrived whole, unless its end or its words say that it is none.
+pub(super) fn accept(
+    finish_reason: &str,
+    refusal: &str,
+    text: String,
+    usage: Usage,
+) -> Result<Reply, LlmError> {
+    let unusable = |what: &str| LlmError::Unusable(what.to_owned());
+    match finish_reason {
+        "length" => return Err(unusable("it was cut off at its greatest length")),
+        "content_filter" => return Err(unusable("the server filtered it")),
+        _ => {}
+    }
+    if !refusal.is_empty() {
+        return Err(LlmError::Unusable(format!(
+            "it refuses: {}",
+            short(refusal)
+        )));
+    }
+    if text.trim().is_empty() {
+        return Err(unusable("it is empty"));
+    }
     Ok(Reply { text, usage })
 }
 

@@ -1,6 +1,6 @@
 //! Asks a server that speaks the OpenAI protocol (`POST {base}/chat/completions`).
 
-use std::io::Read;
+use std::io::{BufReader, Read};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use ureq::http::{HeaderMap, header};
 use ureq::tls::TlsConfig;
 
 use super::pace::Pace;
-use super::{LlmError, answer};
+use super::{LlmError, answer, stream};
 use crate::config::{Llm, Structured};
 
 const CONNECT: Duration = Duration::from_secs(10);
@@ -102,6 +102,23 @@ pub struct Reply {
     pub usage: Usage,
 }
 
+/// What is heard of an answer while it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heard<'a> {
+    /// The next piece of its text.
+    Piece(&'a str),
+    /// All pieces so far are void: it is asked again.
+    Again,
+}
+
+/// Listens to an answer while it is written.
+pub type Listener<'a> = dyn FnMut(Heard<'_>) + 'a;
+
+/// How answers were found to be had piece by piece.
+const WITH_USAGE: u8 = 0;
+const WITHOUT_USAGE: u8 = 1;
+const WHOLE: u8 = 2;
+
 /// The strictest form that the server was found to take.
 const SCHEMA: u8 = 0;
 const OBJECT: u8 = 1;
@@ -114,6 +131,16 @@ pub struct Client {
     agent: Agent,
     pace: Mutex<Pace>,
     form: AtomicU8,
+    pieces: AtomicU8,
+}
+
+/// One request as it is sent.
+#[derive(Clone, Copy)]
+struct Sent<'a> {
+    messages: &'a [Message],
+    shape: Option<&'a Shape>,
+    form: u8,
+    pieces: u8,
 }
 
 impl Client {
@@ -147,6 +174,7 @@ impl Client {
                 settings.tokens_per_minute,
             )),
             form: AtomicU8::new(form),
+            pieces: AtomicU8::new(WITH_USAGE),
             settings,
         }
     }
@@ -170,12 +198,55 @@ impl Client {
         shape: Option<&Shape>,
         stopped: &dyn Fn() -> bool,
     ) -> Result<Reply, LlmError> {
+        self.converse(messages, shape, stopped, None)
+    }
+
+    /// As [`Client::chat`]; the answer is heard while it is written, or at once where the
+    /// server does not send it piece by piece.
+    pub fn chat_aloud(
+        &self,
+        messages: &[Message],
+        shape: Option<&Shape>,
+        stopped: &dyn Fn() -> bool,
+        listener: &mut Listener<'_>,
+    ) -> Result<Reply, LlmError> {
+        self.converse(messages, shape, stopped, Some(listener))
+    }
+
+    fn converse(
+        &self,
+        messages: &[Message],
+        shape: Option<&Shape>,
+        stopped: &dyn Fn() -> bool,
+        mut listener: Option<&mut Listener<'_>>,
+    ) -> Result<Reply, LlmError> {
         let read: u32 = messages.iter().map(|m| Self::tokens(&m.content)).sum();
         let mut attempt = 0;
+        let mut pieces = match listener {
+            Some(_) => self.pieces.load(Ordering::Relaxed),
+            None => WHOLE,
+        };
         loop {
             self.wait_for_place(read.saturating_add(self.settings.answer_tokens), stopped)?;
             let form = self.form.load(Ordering::Relaxed);
-            let (after, reason) = match self.once(messages, shape, form) {
+            let sent = Sent {
+                messages,
+                shape,
+                form,
+                pieces,
+            };
+            let mut heard = false;
+            let outcome = self.once(sent, stopped, &mut |piece| {
+                heard = true;
+                if let Some(listener) = &mut listener {
+                    listener(Heard::Piece(piece));
+                }
+            });
+            let (after, reason) = match outcome {
+                Err(LlmError::Refused(reason)) if pieces < WHOLE && reason.contains("stream") => {
+                    pieces += 1;
+                    continue;
+                }
                 Err(LlmError::Refused(reason)) if shape.is_some() && self.step_down(form) => {
                     tracing::info!(
                         reason,
@@ -183,9 +254,32 @@ impl Client {
                     );
                     continue;
                 }
+                Err(LlmError::Refused(_)) if pieces < WHOLE => {
+                    pieces += 1;
+                    continue;
+                }
                 Err(LlmError::Later { after, reason }) => (after, reason),
-                done => return done,
+                Ok(mut reply) => {
+                    if let Some(listener) = &mut listener {
+                        self.pieces.fetch_max(pieces, Ordering::Relaxed);
+                        if !heard {
+                            listener(Heard::Piece(&reply.text));
+                        }
+                        // A budget is kept even where the server does not count.
+                        if reply.usage == Usage::default() {
+                            reply.usage = Usage {
+                                input: read,
+                                output: Self::tokens(&reply.text),
+                            };
+                        }
+                    }
+                    return Ok(reply);
+                }
+                failed => return failed,
             };
+            if let Some(listener) = listener.as_mut().filter(|_| heard) {
+                listener(Heard::Again);
+            }
             attempt += 1;
             let pause = after.unwrap_or_else(|| jittered(PAUSE * 2_u32.pow(attempt - 1)));
             if attempt >= ATTEMPTS || pause > MAX_PAUSE {
@@ -222,19 +316,26 @@ impl Client {
         }
     }
 
+    /// One request. `heard` gets the pieces of an answer that comes in pieces.
     fn once(
         &self,
-        messages: &[Message],
-        shape: Option<&Shape>,
-        form: u8,
+        sent: Sent<'_>,
+        stopped: &dyn Fn() -> bool,
+        heard: &mut dyn FnMut(&str),
     ) -> Result<Reply, LlmError> {
         let mut body = json!({
             "model": self.settings.model,
-            "messages": messages,
+            "messages": sent.messages,
             "temperature": 0,
             "max_tokens": self.settings.answer_tokens,
         });
-        match (shape, form) {
+        if sent.pieces < WHOLE {
+            body["stream"] = true.into();
+        }
+        if sent.pieces < WITHOUT_USAGE {
+            body["stream_options"] = json!({"include_usage": true});
+        }
+        match (sent.shape, sent.form) {
             (Some(shape), SCHEMA) => {
                 body["response_format"] = json!({
                     "type": "json_schema",
@@ -248,7 +349,14 @@ impl Client {
             .agent
             .post(format!("{}/chat/completions", self.settings.base_url))
             .header(header::CONTENT_TYPE, "application/json")
-            .header(header::ACCEPT, "application/json");
+            .header(
+                header::ACCEPT,
+                if sent.pieces < WHOLE {
+                    "text/event-stream, application/json"
+                } else {
+                    "application/json"
+                },
+            );
         if !self.settings.api_key.is_empty() {
             let key = self.settings.api_key.expose();
             request = request.header(
@@ -264,12 +372,17 @@ impl Client {
             .map_err(|error| on_the_way(&error))?;
         let status = response.status().as_u16();
         let after = retry_after(response.headers());
+        let in_pieces = response
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .and_then(|kind| kind.to_str().ok())
+            .is_some_and(|kind| kind.starts_with("text/event-stream"));
+        let mut body = response.body_mut().as_reader().take(MAX_ANSWER);
+        if in_pieces && (200..300).contains(&status) {
+            return stream::read(BufReader::new(body), stopped, heard);
+        }
         let mut bytes = Vec::new();
-        response
-            .body_mut()
-            .as_reader()
-            .take(MAX_ANSWER)
-            .read_to_end(&mut bytes)
+        body.read_to_end(&mut bytes)
             .map_err(|error| later(format!("the answer broke off: {}", error.kind())))?;
         if (200..300).contains(&status) {
             answer::read(&bytes)

@@ -6,8 +6,9 @@ mod answer;
 mod client;
 mod mask;
 mod pace;
+mod stream;
 
-pub use client::{Client, Message, Reply, Role, Shape, Usage};
+pub use client::{Client, Heard, Listener, Message, Reply, Role, Shape, Usage};
 pub use mask::Mask;
 
 use std::time::Duration;

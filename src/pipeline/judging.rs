@@ -8,35 +8,24 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use jiff::{SignedDuration, Timestamp, ToSpan, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp};
 
 use super::Runner;
+use super::desk::{Desk, Paused, Request, doubled};
 use super::score::{Brief, Rules, card_of, judge};
-use crate::domain::egress::{Egress, Purpose, Spent};
+use crate::domain::egress::{Purpose, Spent};
 use crate::domain::prompt::{Prompt, PromptRef};
 use crate::domain::score::{ModelNote, ModelState, Score};
 use crate::domain::{CallId, Transcript};
-use crate::llm::{Client, LlmError, Mask, Message, Reply, Shape};
+use crate::llm::{LlmError, Message, Shape};
 use crate::store::StoreError;
 
 /// How often the queue is looked at.
 const LOOK: Duration = Duration::from_secs(2);
-/// Between two attempts after a failure that may pass; doubled each time up to the last.
-const FIRST_PAUSE: SignedDuration = SignedDuration::from_secs(30);
-const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(1);
 /// How long a request may still last when the program stops.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Answers that cannot be used, until a call keeps the score of the rules.
 const ATTEMPTS: u32 = 3;
-
-/// Why nothing is asked now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Paused {
-    /// Until when.
-    pub until: Timestamp,
-    /// What went wrong.
-    pub why: LlmError,
-}
 
 /// How it stands with the language model.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,17 +40,13 @@ pub struct Standing {
 
 #[derive(Default)]
 struct State {
-    stopping: bool,
     at_work: HashSet<CallId>,
-    paused: Option<Paused>,
-    failures: u32,
 }
 
 /// Judges calls. One for the program.
 pub struct Judging {
     runner: Arc<Runner>,
-    client: Client,
-    zone: TimeZone,
+    desk: Arc<Desk>,
     state: Mutex<State>,
     wake: Condvar,
 }
@@ -73,21 +58,15 @@ pub struct Judges {
 }
 
 impl Judging {
-    /// Starts as many threads as requests are allowed at once. A day of the budget begins
-    /// at midnight in `zone`.
-    pub fn start(
-        runner: Arc<Runner>,
-        client: Client,
-        zone: TimeZone,
-    ) -> std::io::Result<(Arc<Self>, Judges)> {
+    /// Starts as many threads as requests are allowed at once.
+    pub fn start(runner: Arc<Runner>, desk: Arc<Desk>) -> std::io::Result<(Arc<Self>, Judges)> {
         let judging = Arc::new(Self {
             runner,
-            client,
-            zone,
+            desk,
             state: Mutex::default(),
             wake: Condvar::new(),
         });
-        let threads = (0..judging.client.settings().concurrency)
+        let threads = (0..judging.desk.settings().concurrency)
             .map(|number| {
                 let judging = Arc::clone(&judging);
                 std::thread::Builder::new()
@@ -104,38 +83,21 @@ impl Judging {
 
     /// How it stands.
     pub fn standing(&self) -> Result<Standing, StoreError> {
-        let store = &self.runner.store;
-        let now = Timestamp::now();
-        let paused = self
-            .lock()
-            .paused
-            .clone()
-            .filter(|paused| paused.until > now);
         Ok(Standing {
-            waiting: store.judging()?,
-            paused,
-            today: store.spent_since(self.midnight(now))?,
+            waiting: self.runner.store.judging()?,
+            paused: self.desk.paused(),
+            today: self.desk.today()?,
         })
     }
 
     /// Asks again at once, whatever went wrong before.
     pub fn resume(&self) {
-        self.lock().paused = None;
+        self.desk.resume();
         self.wake.notify_all();
-    }
-
-    fn midnight(&self, now: Timestamp) -> Timestamp {
-        now.to_zoned(self.zone.clone())
-            .start_of_day()
-            .map_or(now - 24.hours(), |midnight| midnight.timestamp())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn stopping(&self) -> bool {
-        self.lock().stopping
     }
 
     fn work(&self) {
@@ -143,7 +105,7 @@ impl Judging {
             let judged = std::panic::catch_unwind(AssertUnwindSafe(|| self.call(&id)));
             let kept = match judged {
                 Ok(Ok(Ok(()))) => {
-                    self.lock().failures = 0;
+                    self.desk.succeeded();
                     Ok(())
                 }
                 Ok(Ok(Err(error))) => self.failed(&id, error),
@@ -155,7 +117,7 @@ impl Judging {
             };
             if let Err(error) = kept {
                 tracing::error!(call = %id, %error, "what became of a judgement cannot be kept");
-                self.pause(LlmError::Later {
+                self.desk.pause(LlmError::Later {
                     after: None,
                     reason: "the store failed".to_owned(),
                 });
@@ -167,15 +129,12 @@ impl Judging {
     /// The next call, once there is one and the server may be asked; `None` at the end.
     fn next(&self) -> Option<CallId> {
         loop {
-            let mut state = self.lock();
-            if state.stopping {
+            if self.desk.stopping() {
                 return None;
             }
             let now = Timestamp::now();
-            let paused = state
-                .paused
-                .as_ref()
-                .is_some_and(|paused| paused.until > now);
+            let paused = self.desk.paused().is_some();
+            let mut state = self.lock();
             if !paused {
                 let most = state.at_work.len() + 1;
                 match self.runner.store.due_judging(now, most) {
@@ -216,7 +175,7 @@ impl Judging {
             return Ok(Ok(()));
         };
         let prompt = store.active_prompt(Purpose::Score)?;
-        match self.judge(id, &rules, &transcript, &base, prompt.as_ref()) {
+        match self.judge(id, &rules, &transcript, &base, prompt.as_ref(), false) {
             Ok(score) => {
                 // A newer transcript has a newer score, which waits by itself.
                 if store.replace_score(id, transcript.version.number, &score)? {
@@ -240,7 +199,8 @@ impl Judging {
     }
 
     /// What the model says of a call by these rules and with these instructions; `base`
-    /// is what the rules say. Nothing is kept but what was sent. Blocks.
+    /// is what the rules say. Nothing is kept but what was sent. `urgent`: somebody waits.
+    /// Blocks.
     ///
     /// # Errors
     /// As [`judge`].
@@ -251,9 +211,10 @@ impl Judging {
         transcript: &Transcript,
         base: &Score,
         prompt: Option<&Prompt>,
+        urgent: bool,
     ) -> Result<Score, LlmError> {
-        let settings = self.client.settings();
-        let mut mask = Mask::over(settings.mask, transcript);
+        let settings = self.desk.settings();
+        let mut mask = self.desk.mask(transcript);
         let hidden = mask.count();
         let brief = Brief {
             team: prompt.map_or("", |prompt| &prompt.content),
@@ -261,7 +222,15 @@ impl Judging {
             answer_tokens: settings.answer_tokens,
         };
         let mut ask = |messages: &[Message], shape: &Shape| {
-            self.ask(id, Purpose::Score, messages, shape, hidden)
+            let request = Request {
+                call: id,
+                purpose: Purpose::Score,
+                messages,
+                shape,
+                hidden,
+                urgent,
+            };
+            self.desk.ask(request, &|| false, None)
         };
         let mut score = judge(rules, transcript, base, brief, &mut mask, &mut ask)?;
         if let Some(note) = &mut score.model {
@@ -269,53 +238,6 @@ impl Judging {
             note.prompt = prompt.map(PromptRef::from);
         }
         Ok(score)
-    }
-
-    /// One request: within the budget, and written down whatever comes of it.
-    fn ask(
-        &self,
-        id: &CallId,
-        purpose: Purpose,
-        messages: &[Message],
-        shape: &Shape,
-        hidden: usize,
-    ) -> Result<Reply, LlmError> {
-        let settings = self.client.settings();
-        let store = &self.runner.store;
-        let fault = |error: StoreError| LlmError::Later {
-            after: None,
-            reason: format!("the ledger cannot be kept: {error}"),
-        };
-        let now = Timestamp::now();
-        if settings.daily_budget > 0.0 {
-            let spent = store.spent_since(self.midnight(now)).map_err(fault)?;
-            if spent.cost >= settings.daily_budget {
-                return Err(LlmError::Budget);
-            }
-        }
-        let answer = self.client.chat(messages, Some(shape), &|| self.stopping());
-        let usage = answer.as_ref().map(|reply| reply.usage).unwrap_or_default();
-        let egress = Egress {
-            at: now,
-            call_id: id.clone(),
-            host: settings.host().to_owned(),
-            model: settings.model.clone(),
-            purpose,
-            chars: messages
-                .iter()
-                .map(|m| m.content.chars().count() as u64)
-                .sum(),
-            hidden: u32::try_from(hidden).unwrap_or(u32::MAX),
-            outcome: answer
-                .as_ref()
-                .map_or_else(LlmError::code, |_| "ok")
-                .to_owned(),
-            input_tokens: usage.input,
-            output_tokens: usage.output,
-            cost: usage.cost(settings.prices),
-        };
-        store.add_egress(&egress).map_err(fault)?;
-        answer
     }
 
     /// What follows a failure: the call waits on, or keeps the score of the rules.
@@ -334,7 +256,7 @@ impl Judging {
             LlmError::Unusable(_) | LlmError::Refused(_) => {
                 tracing::warn!(call = %id, code, message, "the score of the rules stays");
                 if let (Some(transcript), Some(score)) = (store.transcript(id)?, store.score(id)?) {
-                    let score = kept(score, &self.client.settings().model, code, &message);
+                    let score = kept(score, &self.desk.settings().model, code, &message);
                     store.replace_score(id, transcript.version.number, &score)?;
                 }
                 store.forget_judging(id)?;
@@ -344,7 +266,7 @@ impl Judging {
             | LlmError::Denied(_)
             | LlmError::Budget => {
                 // The pause holds all back; the call is first again when it ends.
-                self.pause(error);
+                self.desk.pause(error);
                 store.postpone_judging(id, Timestamp::now(), code, &message, false)?;
             }
         }
@@ -353,33 +275,12 @@ impl Judging {
         }
         Ok(())
     }
-
-    /// Nothing is asked for a while.
-    fn pause(&self, why: LlmError) {
-        let now = Timestamp::now();
-        let mut state = self.lock();
-        let length = match &why {
-            LlmError::Later { after, .. } => {
-                let asked = after.and_then(|after| SignedDuration::try_from(after).ok());
-                asked.unwrap_or_default().max(doubled(state.failures))
-            }
-            LlmError::Budget => {
-                let tomorrow = self.midnight(now) + SignedDuration::from_hours(24);
-                tomorrow.duration_since(now)
-            }
-            _ => LONGEST_PAUSE,
-        };
-        state.failures = state.failures.saturating_add(1);
-        let until = now + length.max(FIRST_PAUSE);
-        tracing::error!(code = why.code(), %why, %until, "the language model is not asked for a while");
-        state.paused = Some(Paused { until, why });
-    }
 }
 
 impl Judges {
     /// Ends them. Blocks for a moment.
     pub fn stop(self) {
-        self.judging.lock().stopping = true;
+        self.judging.desk.stop();
         self.judging.wake.notify_all();
         // A request cannot be called back: one that lasts is left to end with the program,
         // and the call is still in the queue.
@@ -388,10 +289,6 @@ impl Judges {
             std::thread::sleep(Duration::from_millis(20));
         }
     }
-}
-
-fn doubled(times: u32) -> SignedDuration {
-    (FIRST_PAUSE * 2_i32.pow(times.min(10))).min(LONGEST_PAUSE)
 }
 
 /// The score of the rules, with why it is not a model's.

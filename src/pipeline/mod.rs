@@ -1,9 +1,11 @@
 //! The way of a recording through its five stages: decode → transcribe →
 //! diarize → score → index. [`stages`] says what each does, [`runner`] runs
-//! them durably; [`judging`] has a language model judge afterwards, [`rescoring`]
-//! scores the past again.
+//! them durably; [`judging`] has a language model judge afterwards, [`asking`] answers
+//! questions and sums up. Both ask through the [`desk`]. [`rescoring`] scores the past again.
 
+pub mod asking;
 pub mod decode;
+pub mod desk;
 mod diarize;
 mod formats;
 pub mod judging;

@@ -100,6 +100,11 @@ impl Runner {
         })
     }
 
+    /// The store it works on.
+    pub fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
     /// The scorecard, models and settings in use.
     pub fn tools(&self) -> &Tools {
         &self.tools

@@ -146,6 +146,9 @@ impl Store {
         txn.open_table(super::judging::JUDGING)?.remove(key)?;
         super::versions::remove_all(&txn, key)?;
         super::reviews::remove_all(&txn, key)?;
+        super::questions::forget_call(&txn, key)?;
+        super::analyses::forget_call(&txn, key)?;
+        super::insights::forget_call(&txn, key)?;
         txn.open_table(schema::RECORDINGS)?
             .remove(call.sha256.as_str())?;
         operators::reassign(&txn, id, call.operator.as_deref(), None)?;

@@ -131,6 +131,7 @@ impl Store {
                 // What stood on an earlier recognition is no longer true, but may hold corrections.
                 versions::set_aside(&txn, &call)?;
                 txn.open_table(schema::SCORES)?.remove(key.as_str())?;
+                super::insights::forget_call(&txn, &key)?;
                 call.score = None;
                 call.separation = None;
             }

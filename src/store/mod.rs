@@ -2,11 +2,13 @@
 //! It is the truth; the search index and work files can be rebuilt from it.
 //! All methods block: async callers go through [`Store::run`].
 
+mod analyses;
 mod blobs;
 mod calls;
 mod dropped;
 mod employees;
 mod errands;
+mod insights;
 mod jobs;
 mod joins;
 mod judging;
@@ -16,6 +18,7 @@ mod operators;
 mod payloads;
 mod prompts;
 mod pulled;
+mod questions;
 mod record;
 mod rescorings;
 mod reviews;

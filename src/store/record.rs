@@ -79,6 +79,12 @@ records! {
     crate::domain::review::ItemReview = "review of an item",
     crate::domain::PulledFile = "pulled file",
     crate::domain::PullRun = "pull run",
+    crate::domain::question::Answer = "answer",
+    crate::domain::question::SavedQuestion = "saved question",
+    crate::domain::question::Analysis = "analysis",
+    crate::domain::question::Row = "row of an analysis",
+    crate::domain::insight::Insight = "insight",
+    crate::domain::tracker::Trackers = "trackers",
     super::operators::OperatorRecord = "operator",
     super::versions::KeptVersion = "version",
 }

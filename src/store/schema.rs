@@ -157,6 +157,17 @@ pub(super) fn prepare(
     txn.open_table(super::prompts::PROMPTS)?;
     txn.open_table(super::prompts::PROMPT_VERSIONS)?;
     txn.open_table(super::reviews::REVIEWS)?;
+    txn.open_table(super::questions::ANSWERS)?;
+    txn.open_table(super::questions::ASKING)?;
+    txn.open_table(super::questions::SAVED)?;
+    txn.open_table(super::analyses::ANALYSES)?;
+    txn.open_table(super::analyses::ROWS)?;
+    txn.open_multimap_table(super::analyses::CALL_ROWS)?;
+    txn.open_table(super::insights::INSIGHTS)?;
+    txn.open_table(super::insights::INSIGHTS_DUE)?;
+    txn.open_table(super::insights::SUMMARIES_DUE)?;
+    txn.open_multimap_table(super::insights::TOPIC_CALLS)?;
+    txn.open_table(super::insights::TRACKERS)?;
     txn.open_table(super::pulled::PULLED)?;
     txn.open_table(super::pulled::RUNS)?;
     txn.open_table(super::pulled::HOST_KEYS)?;

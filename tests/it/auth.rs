@@ -25,6 +25,7 @@ async fn operations(server: &Server, id: &str) -> Vec<(Method, String)> {
                 .replace("{name}", id)
                 .replace("{filename}", id)
                 .replace("{index}", "0")
+                .replace("{answer}", id)
                 .replace("{version}", "0");
             operations.push((method, path));
         }

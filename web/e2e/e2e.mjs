@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { files } from './files.mjs';
 import { quality } from './quality.mjs';
+import { questions } from './questions.mjs';
 import { assert, assertNoOverflow, assertPlaysFrom, check, complaintsSoFar, env, finish, launch, shot, signIn, visit } from './harness.mjs';
 
 const STAGES = ['decode', 'transcribe', 'diarize', 'score', 'index'];
@@ -22,6 +23,7 @@ try {
   await list(page);
   await files(page, browser);
   await quality(page, browser, callId);
+  await questions(page, callId);
   await outside(page);
   await languageAndTheme(page);
   await losingTheConnection();
@@ -437,7 +439,7 @@ async function narrow() {
     await page.getByRole('heading', { level: 1 }).waitFor();
     await assertNoOverflow(page, 'settings');
     await page.goto(`${env.baseUrl}#/calls/${callId}`);
-    for (const tab of ['score', 'transcript', 'metrics']) {
+    for (const tab of ['score', 'about', 'transcript', 'metrics']) {
       await page.getByTestId(`tab-${tab}`).click();
       await assertNoOverflow(page, `call, ${tab}`);
     }

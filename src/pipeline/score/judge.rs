@@ -15,12 +15,11 @@ use crate::domain::{Separation, Span, Transcript};
 use crate::llm::{Client, LlmError, Mask, Message, Reply, Shape, Usage};
 
 use super::evidence::{expected_at, part_of, quote, sample_of};
+use super::parts::{self, Part};
 use super::questions::{self, Answer, Question, Said};
 use super::quotes::Quotes;
 use super::rules::{MAX_EVIDENCE, Rules};
 
-/// Turns that two parts of a long call share.
-const OVERLAP: usize = 4;
 /// Longest comment kept, in characters.
 const MAX_COMMENT: usize = 400;
 /// Tokens that the parts of a request take besides its texts.
@@ -87,7 +86,7 @@ pub fn judge<'b>(
     };
     let mut findings: HashMap<&str, Finding> = HashMap::new();
     if !questions.is_empty() && !transcript.turns.is_empty() {
-        for part in parts(transcript, &questions, brief, mask)? {
+        for part in split(transcript, &questions, brief, mask)? {
             for (key, found) in session.part(&questions, &part, brief, mask)? {
                 merge(findings.entry(key).or_default(), found);
             }
@@ -118,14 +117,8 @@ pub fn judge<'b>(
     Ok(score)
 }
 
-/// Parts of a call that fit what the model can read at once; each repeats the last
-/// turns of the one before.
-struct Part {
-    turns: std::ops::Range<usize>,
-    lines: String,
-}
-
-fn parts(
+/// Parts of a call that fit what the model can read at once.
+fn split(
     transcript: &Transcript,
     questions: &[Question],
     brief: Brief<'_>,
@@ -145,36 +138,11 @@ fn parts(
         .enumerate()
         .map(|(number, turn)| questions::line(number, turn, mask))
         .collect();
-    let longest = lines
-        .iter()
-        .map(|line| Client::tokens(line))
-        .max()
-        .unwrap_or(0);
-    if longest > room {
-        return Err(LlmError::Refused(format!(
+    parts::parts(&lines, room).map_err(|longest| {
+        LlmError::Refused(format!(
             "llm.context_tokens is too small: the questions take {taken} tokens and a turn {longest}"
-        )));
-    }
-    let mut parts = Vec::new();
-    let mut first = 0;
-    while first < lines.len() {
-        let mut end = first;
-        let mut used = 0;
-        while end < lines.len() && used + Client::tokens(&lines[end]) <= room {
-            used += Client::tokens(&lines[end]);
-            end += 1;
-        }
-        parts.push(Part {
-            turns: first..end,
-            lines: lines[first..end].concat(),
-        });
-        if end == lines.len() {
-            break;
-        }
-        // It goes forward, however few turns fit.
-        first = end.saturating_sub(OVERLAP).max(first + 1);
-    }
-    Ok(parts)
+        ))
+    })
 }
 
 impl<'a> Session<'a, '_> {

@@ -270,9 +270,9 @@ fn a_long_call_is_judged_in_parts() {
             context_tokens: 5000,
             answer_tokens: 200,
         };
-        let parts = parts(&transcript, &questions, brief, &mut Mask::new(false)).expect("parts");
+        let parts = split(&transcript, &questions, brief, &mut Mask::new(false)).expect("parts");
         for two in parts.windows(2) {
-            assert_eq!(two[1].turns.start, two[0].turns.end - OVERLAP);
+            assert_eq!(two[1].turns.start, two[0].turns.end - parts::OVERLAP);
         }
         assert_eq!(parts.last().map(|part| part.turns.end), Some(turns.len()));
         parts.len()

@@ -4,7 +4,9 @@
 mod evidence;
 mod judge;
 pub mod metrics;
+pub mod parts;
 pub mod phrases;
+pub mod proof;
 mod questions;
 mod quotes;
 mod rules;
@@ -12,6 +14,7 @@ mod rules;
 pub(crate) mod test_call;
 
 pub use judge::{Ask, Brief, judge};
+pub use questions::{GUARD, MARKS, line};
 pub use rules::Rules;
 
 use std::sync::{Arc, PoisonError, RwLock};

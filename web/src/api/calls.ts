@@ -35,6 +35,7 @@ export interface ResultsQuery {
   external_id?: string;
   level?: string;
   disputed?: boolean;
+  topic?: string;
   sort?: string;
   page?: number;
   page_size?: number;

@@ -305,10 +305,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /**
-         * The transcript as a file: text, subtitles or JSON, with the speakers. JSON of the current
-         *     version has the score as well: what the machine says and what people made of it.
-         */
+        /** The transcript as a file: text, subtitles or JSON, with the speakers. */
         get: operations["transcriptFile"];
         put?: never;
         post?: never;
@@ -974,78 +971,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/results/{id}/reviews": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** All that people said of a call's verdicts. */
-        get: operations["reviews"];
-        put?: never;
-        /**
-         * Confirm or change the verdict on an item, take that back, dispute it, or settle a dispute.
-         *     The machine's verdict stays visible; the percents follow the people's word.
-         */
-        post: operations["reviewItem"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/disputes": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Disputes about verdicts, over all calls. */
-        get: operations["disputes"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/quality/agreement": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** How far people and the machine agree on each item, over the items that people looked at. */
-        get: operations["agreement"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/quality/dynamics": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Mean percents over time, of one operator or of all. */
-        get: operations["dynamics"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/ws": {
         parameters: {
             query?: never;
@@ -1083,44 +1008,437 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/results/{id}/answers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What was asked of a call, the latest first. */
+        get: operations["answers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/results/{id}/answers/{answer}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Remove a question with its answer; one that is being answered is given up. */
+        delete: operations["deleteAnswer"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/results/{id}/answers/{answer}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** An answer while it is written, as server-sent events: pieces of its text, then the whole. */
+        get: operations["answerEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/questions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All saved questions, by name. */
+        get: operations["savedQuestions"];
+        put?: never;
+        /** Save a question. */
+        post: operations["saveQuestion"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/questions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Change a saved question. */
+        put: operations["changeQuestion"];
+        post?: never;
+        /** Remove a saved question; answers to it stay. */
+        delete: operations["removeQuestion"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/analysis/custom-query": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ask a question of one call, or of many. */
+        post: operations["customQuery"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/analysis/estimate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What asking so many calls would take; nothing is asked. */
+        post: operations["estimateAnalysis"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/analysis/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ask a question of many calls, in the background. */
+        post: operations["startAnalysis"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/analysis": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All analyses, the latest first. */
+        get: operations["analyses"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/analysis/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where an analysis is, and a page of its table. */
+        get: operations["analysis"];
+        put?: never;
+        post?: never;
+        /** Delete an analysis with its table, running or not. */
+        delete: operations["deleteAnalysis"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/analysis/{id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Stop an analysis; what is answered stays. */
+        post: operations["cancelAnalysis"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/analysis/{id}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The whole table as a file. */
+        get: operations["exportAnalysis"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/results/{id}/insight": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a call was about: summary, next step, objections, topics. */
+        get: operations["insight"];
+        put?: never;
+        /** Have the language model sum a call up, also where it was before. */
+        post: operations["sumUp"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/trackers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The trackers, and in how many calls each was found. */
+        get: operations["trackers"];
+        put?: never;
+        /** Add a tracker. All calls are looked through in the background. */
+        post: operations["addTracker"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/trackers/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Change a tracker. All calls are looked through in the background. */
+        put: operations["putTracker"];
+        post?: never;
+        /** Remove a tracker; its topic is in no call any more. */
+        delete: operations["removeTracker"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/trackers/reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Put the trackers of the program in place of all others. */
+        post: operations["resetTrackers"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
-         * @description What a person did.
-         * @enum {string}
+         * AnalysesView
+         * @description All analyses, the latest first.
          */
-        ActView: "confirmed" | "changed" | "withdrawn" | "disputed" | "accepted" | "declined";
+        AnalysesView: {
+            items: components["schemas"]["AnalysisView"][];
+        };
         /**
-         * AgreementView
-         * @description How far people and the machine agree.
+         * AnalysisPage
+         * @description An analysis with a page of its table.
          */
-        AgreementView: {
-            /** @description The worst first. */
-            items: components["schemas"]["ItemAgreementView"][];
-            /** @description Over all items. */
-            all: components["schemas"]["VerdictPairsView"] & unknown;
+        AnalysisPage: {
+            analysis: components["schemas"]["AnalysisView"];
+            items: components["schemas"]["RowView"][];
             /**
              * Format: uint64
-             * @description Calls that people looked at.
+             * @description Rows in all.
+             */
+            total: number;
+            /** Format: uint32 */
+            page: number;
+            /** Format: uint32 */
+            page_size: number;
+        };
+        /**
+         * AnalysisRequest
+         * @description What is asked, and of which calls.
+         */
+        AnalysisRequest: {
+            /** @description What is asked; left out, the text of the saved question. */
+            question?: string;
+            /** @description A saved question. */
+            saved_id?: string;
+            /** @description Calls with a transcript that pass; an empty one takes all. Left out where ids are given. */
+            filter?: components["schemas"]["CallFilter"] & unknown;
+            /** @description These calls. */
+            ids?: string[];
+            /**
+             * Format: uint32
+             * @description At most so many calls, the latest first: 1 to 5000, 100 when left out.
+             */
+            most_calls?: number;
+            /**
+             * Format: double
+             * @description What it may cost in all, by the prices of the settings.
+             */
+            most_cost?: number;
+        };
+        /**
+         * @description Where an analysis is.
+         * @enum {string}
+         */
+        AnalysisStateView: "running" | "done" | "cancelled" | "out_of_budget";
+        /**
+         * AnalysisView
+         * @description One question asked of many calls.
+         */
+        AnalysisView: {
+            id: string;
+            question: string;
+            saved_id?: string;
+            /** @description The filter that chose the calls; null where ids were given. */
+            filter?: components["schemas"]["CallFilter"] & unknown;
+            /**
+             * Format: uint64
+             * @description Calls that the filter let through.
+             */
+            matching: number;
+            /**
+             * Format: uint32
+             * @description Calls that are asked.
              */
             calls: number;
             /**
-             * Format: uint64
-             * @description Words that left the machine's verdict as it was.
+             * Format: double
+             * @description What it may cost in all; null is no limit of its own.
+             */
+            most_cost?: number;
+            state: components["schemas"]["AnalysisStateView"];
+            /**
+             * Format: uint32
+             * @description Calls that are done with.
+             */
+            done: number;
+            /**
+             * Format: uint32
+             * @description Of them, with an answer of any kind.
+             */
+            answered: number;
+            /**
+             * Format: uint32
+             * @description Of them, with a model's answer that a quote proves.
              */
             confirmed: number;
-            /**
-             * Format: uint64
-             * @description Words that changed it.
-             */
-            changed: number;
-            /**
-             * Format: uint64
-             * @description Fewer pairs than this give no kappa.
-             */
-            min_sample: number;
+            /** Format: uint64 */
+            input_tokens: number;
+            /** Format: uint64 */
+            output_tokens: number;
+            /** Format: double */
+            cost: number;
+            asked_by: string;
+            asked_at: string;
+            ended_at?: string;
+            /** @description Why it does not go on at the moment; null where it does, or has ended. */
+            waits?: components["schemas"]["WhyView"] & unknown;
+        };
+        /**
+         * AnswerEvent
+         * @description One event of an answer's stream.
+         */
+        AnswerEvent: {
+            kind: components["schemas"]["AnswerEventKind"];
+            text?: string;
+            /** Format: uint32 */
+            parts?: number;
+            /** Format: uint32 */
+            of?: number;
+            answer?: components["schemas"]["AnswerView"];
+        };
+        /**
+         * @description What is told of an answer while it is written.
+         * @enum {string}
+         */
+        AnswerEventKind: "text" | "again" | "part" | "done";
+        /**
+         * @description Who answered.
+         * @enum {string}
+         */
+        AnswerKindView: "model" | "search";
+        /**
+         * AnswerView
+         * @description A question about one call.
+         */
+        AnswerView: {
+            id: string;
+            call_id: string;
+            question: string;
+            saved_id?: string;
+            asked_by: string;
+            asked_at: string;
+            /** @description Null while it is being answered. */
+            answer?: components["schemas"]["FindingView"] & unknown;
+        };
+        /**
+         * AnswersView
+         * @description What was asked of a call, the latest first.
+         */
+        AnswersView: {
+            items: components["schemas"]["AnswerView"][];
         };
         /**
          * AppliedView
@@ -1172,6 +1490,16 @@ export interface components {
             metrics?: components["schemas"]["MetricsView"];
         };
         /**
+         * CallInsightView
+         * @description What is known of what a call was about.
+         */
+        CallInsightView: {
+            /** @description Null until it is made, and for a call without words. */
+            insight?: components["schemas"]["InsightView"] & unknown;
+            /** @description Whether a model makes summaries at all. */
+            has_model: boolean;
+        };
+        /**
          * CallPatch
          * @description What shall change; what is left out stays.
          */
@@ -1221,24 +1549,9 @@ export interface components {
             called?: string;
             /**
              * Format: double
-             * @description 0–100, with what people said of the verdicts.
+             * @description 0–100.
              */
             overall_percent?: number;
-            /**
-             * Format: double
-             * @description By the machine alone, where people changed a verdict.
-             */
-            machine_percent?: number;
-            /**
-             * Format: uint32
-             * @description Items whose verdict people changed.
-             */
-            changed_items: number;
-            /**
-             * Format: uint32
-             * @description Disputes about its verdicts that nobody has settled yet.
-             */
-            open_disputes: number;
             /** @description The transcript has changed since it was scored. */
             score_stale: boolean;
             criteria: components["schemas"]["CriterionView"][];
@@ -1248,6 +1561,58 @@ export interface components {
              * @description How often the current stage was begun.
              */
             attempts: number;
+        };
+        /**
+         * CallFilter
+         * @description Which calls; as the parameters of `/results`, an empty one takes all.
+         */
+        CallFilter: {
+            /** @description Operator's name. */
+            operator?: string;
+            /** @description RFC 3339 time or `YYYY-MM-DD`; inclusive. */
+            date_from?: string;
+            /** @description RFC 3339 time or `YYYY-MM-DD`; inclusive. */
+            date_to?: string;
+            /**
+             * Format: double
+             * @description Overall percent at least.
+             */
+            score_min?: number;
+            /**
+             * Format: double
+             * @description Overall percent at most.
+             */
+            score_max?: number;
+            /** @description One or several, separated by commas. */
+            status?: string;
+            /**
+             * Format: double
+             * @description Seconds.
+             */
+            duration_min?: number;
+            /**
+             * Format: double
+             * @description Seconds.
+             */
+            duration_max?: number;
+            /** @description Digits of the caller's number, in any form. */
+            callerphone?: string;
+            /** @description Digits of the number that was called. */
+            calledphone?: string;
+            /** @description Digits of our person's phone, or the extension. */
+            operatorphone?: string;
+            /** @description An order. */
+            order_id?: string;
+            /** @description Doors, separated by commas. */
+            source?: string;
+            /** @description A tag. */
+            tag?: string;
+            /** @description An id of another system. */
+            external_id?: string;
+            /** @description Words said (any form), file name, operator; "in quotes" as a phrase. */
+            q?: string;
+            /** @description Key of a topic that was touched. */
+            topic?: string;
         };
         /**
          * CalltouchView
@@ -1269,16 +1634,8 @@ export interface components {
             name_en?: string;
             /** Format: double */
             weight: number;
-            /**
-             * Format: double
-             * @description With what people said of the verdicts.
-             */
+            /** Format: double */
             percent?: number;
-            /**
-             * Format: double
-             * @description By the machine alone.
-             */
-            machine_percent?: number;
             /** @description An automatic fail made it 0. */
             auto_failed: boolean;
             items: components["schemas"]["ItemView"][];
@@ -1297,6 +1654,41 @@ export interface components {
              * @description 0–100; null when none of its items applied.
              */
             percent?: number;
+        };
+        /**
+         * CustomQuery
+         * @description What is asked of one call or of many.
+         */
+        CustomQuery: {
+            /** @description What is asked; left out, the text of the saved question. */
+            question?: string;
+            /** @description A saved question. */
+            saved_id?: string;
+            /** @description One call. Left out where a filter or ids are given. */
+            call_id?: string;
+            /** @description As for `/analysis/start`. */
+            filter?: components["schemas"]["CallFilter"] & unknown;
+            /** @description As for `/analysis/start`. */
+            ids?: string[];
+            /**
+             * Format: uint32
+             * @description As for `/analysis/start`.
+             */
+            most_calls?: number;
+            /**
+             * Format: double
+             * @description As for `/analysis/start`.
+             */
+            most_cost?: number;
+        };
+        /**
+         * CustomQueryView
+         * @description What was asked: of one call an answer, of many an analysis.
+         */
+        CustomQueryView: {
+            /** @description Its text comes at `/results/{id}/answers/{answer}/events` while it is null here. */
+            answer?: components["schemas"]["AnswerView"] & unknown;
+            analysis?: components["schemas"]["AnalysisView"];
         };
         /**
          * DetailsView
@@ -1335,53 +1727,6 @@ export interface components {
          */
         DirectionView: "inbound" | "outbound";
         /**
-         * DisputeRowView
-         * @description A dispute about a verdict.
-         */
-        DisputeRowView: {
-            call_id: string;
-            filename: string;
-            operator?: string;
-            /** @description When the conversation began, or else when it arrived, RFC 3339. */
-            call_at: string;
-            item: string;
-            name: string;
-            name_en?: string;
-            state: components["schemas"]["DisputeStateView"];
-            opened: components["schemas"]["ReviewEntryView"];
-            settled?: components["schemas"]["ReviewEntryView"];
-            /** @description What counts now; null when the item is no longer scored. */
-            verdict?: components["schemas"]["VerdictView"] & unknown;
-            /** @description What the machine says now. */
-            machine_verdict?: components["schemas"]["VerdictView"] & unknown;
-            /**
-             * Format: uint32
-             * @description Entries about the item: sent back with what settles it.
-             */
-            revision: number;
-        };
-        /** @enum {string} */
-        DisputeStateView: "open" | "accepted" | "declined";
-        /** DisputesPage */
-        DisputesPage: {
-            /** @description The latest first. */
-            items: components["schemas"]["DisputeRowView"][];
-            /**
-             * Format: uint64
-             * @description Disputes in the state asked for.
-             */
-            total: number;
-            /**
-             * Format: uint64
-             * @description Open disputes in all.
-             */
-            open: number;
-            /** Format: uint32 */
-            page: number;
-            /** Format: uint32 */
-            page_size: number;
-        };
-        /**
          * @description What becomes of a complete recording that is dropped.
          * @enum {string}
          */
@@ -1391,15 +1736,6 @@ export interface components {
          * @enum {string}
          */
         DropStateView: "receiving" | "incomplete" | "waiting" | "taken" | "known" | "other" | "refused" | "deleted";
-        /** DynamicsView */
-        DynamicsView: {
-            operator?: string;
-            step: components["schemas"]["PeriodStepView"];
-            /** @description By the clock of this zone. */
-            time_zone: string;
-            /** @description One after the other, those without calls as well. */
-            periods: components["schemas"]["ScorePeriodView"][];
-        };
         /**
          * EditView
          * @description A correction of one turn.
@@ -1518,6 +1854,39 @@ export interface components {
             /** @description One English sentence that says what to do. */
             message: string;
         };
+        /**
+         * EstimateView
+         * @description What an analysis would take.
+         */
+        EstimateView: {
+            /**
+             * Format: uint64
+             * @description Calls with a transcript that pass the filter.
+             */
+            matching: number;
+            /**
+             * Format: uint64
+             * @description Calls that would be asked.
+             */
+            calls: number;
+            /**
+             * Format: uint64
+             * @description Their length in milliseconds.
+             */
+            duration_ms: number;
+            /**
+             * Format: uint64
+             * @description Roughly; 0 where no model is asked.
+             */
+            tokens: number;
+            /**
+             * Format: double
+             * @description Roughly, by the prices of the settings.
+             */
+            cost: number;
+            /** @description Why no model is asked now; null where it is. */
+            why?: components["schemas"]["WhyView"] & unknown;
+        };
         /** @enum {string} */
         EvidenceKindView: "quote" | "expected" | "moment" | "checked";
         /**
@@ -1547,6 +1916,32 @@ export interface components {
             /** @description For example `mango_entry`, `mango_recording`, `calltouch`, `name_id1`. */
             system: string;
             id: string;
+        };
+        /**
+         * FindingView
+         * @description What is answered.
+         */
+        FindingView: {
+            kind: components["schemas"]["AnswerKindView"];
+            text: string;
+            /** @description Each is in the transcript. */
+            quotes: components["schemas"]["QuoteView"][];
+            /** @description Whether a quote proves a model's answer. One that none proves is unconfirmed. */
+            confirmed: boolean;
+            /** @description Why no model answered. */
+            why?: components["schemas"]["WhyView"] & unknown;
+            model?: string;
+            /** Format: uint32 */
+            input_tokens: number;
+            /** Format: uint32 */
+            output_tokens: number;
+            /** Format: double */
+            cost: number;
+            /**
+             * Format: uint32
+             * @description Version of the transcript that was asked.
+             */
+            version: number;
         };
         /**
          * @description The form of the file.
@@ -1590,6 +1985,21 @@ export interface components {
             /** Format: uint64 */
             same: number;
         };
+        /**
+         * InsightView
+         * @description What a call was about.
+         */
+        InsightView: {
+            summary: components["schemas"]["SummaryView"];
+            /** @description Whether a model is still to make a better summary. */
+            waits: boolean;
+            topics: components["schemas"]["TopicView"][];
+            /**
+             * Format: uint32
+             * @description Version of the transcript it is about.
+             */
+            version: number;
+        };
         /** InterruptionsByPartyView */
         InterruptionsByPartyView: {
             operator: components["schemas"]["InterruptionsView"];
@@ -1605,28 +2015,6 @@ export interface components {
              */
             ms: number;
         };
-        /** ItemAgreementView */
-        ItemAgreementView: {
-            scorecard_id: string;
-            item: string;
-            name: string;
-            name_en?: string;
-            pairs: components["schemas"]["VerdictPairsView"];
-        };
-        /**
-         * ItemReviewView
-         * @description All that people did about an item.
-         */
-        ItemReviewView: {
-            /** @description Key of the item. */
-            item: string;
-            name: string;
-            name_en?: string;
-            /** @description The item is in the call's score. */
-            scored: boolean;
-            /** @description The oldest first. */
-            entries: components["schemas"]["ReviewEntryView"][];
-        };
         /** ItemView */
         ItemView: {
             key: string;
@@ -1636,25 +2024,13 @@ export interface components {
             weight: number;
             /** @description Failing it makes the criterion 0. */
             auto_fail: boolean;
-            /** @description What counts: a person's word where there is one, else the machine's. */
-            verdict: components["schemas"]["VerdictView"] & unknown;
-            /** @description What the machine says; `reason`, `evidence`, `judged_by` and `comment` are about it. */
-            machine_verdict: components["schemas"]["VerdictView"] & unknown;
+            verdict: components["schemas"]["VerdictView"];
             reason: components["schemas"]["ReasonView"];
             evidence: components["schemas"]["EvidenceView"][];
             /** @description Who judged this item. */
             judged_by: components["schemas"]["EngineView"] & unknown;
             /** @description Why, in the model's words. */
             comment?: string;
-            /**
-             * Format: uint32
-             * @description Entries about the item; sent back with a review, which a newer entry refuses.
-             */
-            revision: number;
-            /** @description The person's word in force. */
-            review?: components["schemas"]["ReviewWordView"] & unknown;
-            /** @description The dispute that nobody has settled yet. */
-            dispute?: components["schemas"]["OpenDisputeView"] & unknown;
         };
         /**
          * LaneView
@@ -1744,6 +2120,11 @@ export interface components {
             clipping: boolean;
             near_silent: boolean;
         };
+        /**
+         * @description Who made a summary.
+         * @enum {string}
+         */
+        MadeBy: "rules" | "model";
         /**
          * MangoView
          * @description State of MANGO OFFICE.
@@ -1919,11 +2300,6 @@ export interface components {
             keys?: string[];
         };
         /**
-         * @description Why there is no kappa.
-         * @enum {string}
-         */
-        NoKappaView: "too_few" | "one_category";
-        /**
          * NotRemovedView
          * @description A file that was not removed.
          */
@@ -1942,17 +2318,6 @@ export interface components {
             text: string;
             /** @description Digits with the country's code, where it is a phone number. */
             phone?: string;
-        };
-        /**
-         * OpenDisputeView
-         * @description A dispute that nobody has settled yet.
-         */
-        OpenDisputeView: {
-            /** @description Name of the account. */
-            author: string;
-            /** @description RFC 3339. */
-            at: string;
-            comment: string;
         };
         /**
          * @description Who named the operator.
@@ -2044,8 +2409,15 @@ export interface components {
         PayloadsView: {
             items: components["schemas"]["PayloadView"][];
         };
-        /** @enum {string} */
-        PeriodStepView: "day" | "week" | "month";
+        /**
+         * PointView
+         * @description Something that was said.
+         */
+        PointView: {
+            text: string;
+            /** @description Null: a model says so, and its proof is not in the transcript. */
+            quote?: components["schemas"]["QuoteView"] & unknown;
+        };
         /**
          * PreparedView
          * @description An archive that can be fetched at `/sftp/download/{id}` for ten minutes.
@@ -2222,6 +2594,21 @@ export interface components {
             failed: number;
         };
         /**
+         * QuoteView
+         * @description Words of the transcript that prove something.
+         */
+        QuoteView: {
+            /** Format: uint64 */
+            turn_index: number;
+            speaker: components["schemas"]["SpeakerView"];
+            /** @description Exactly as in the transcript. */
+            text: string;
+            /** Format: uint64 */
+            start_ms: number;
+            /** Format: uint64 */
+            end_ms: number;
+        };
+        /**
          * RangeRequest
          * @description A range of time.
          */
@@ -2329,107 +2716,45 @@ export interface components {
             errands: number;
         };
         /**
-         * @description What a person wants to do.
-         * @enum {string}
+         * RowView
+         * @description What became of one call of an analysis.
          */
-        ReviewActRequest: "confirm" | "change" | "withdraw" | "dispute" | "accept" | "decline";
-        /**
-         * ReviewEntryView
-         * @description One thing that a person did.
-         */
-        ReviewEntryView: {
-            act: components["schemas"]["ActView"];
-            /** @description Name of the account. */
-            author: string;
-            /** @description RFC 3339. */
+        RowView: {
+            call_id: string;
+            filename: string;
+            operator?: string;
+            /** @description When the conversation was, else when it arrived. */
             at: string;
-            comment: string;
-            /** @description The verdict that counted before. */
-            from: components["schemas"]["VerdictView"] & unknown;
-            /** @description The verdict that counts after. */
-            to: components["schemas"]["VerdictView"] & unknown;
-            /** @description What the machine said then. */
-            machine: components["schemas"]["VerdictView"] & unknown;
-            /** @description Which machine. */
-            engine: components["schemas"]["EngineView"] & unknown;
-            /** @description Name of the language model, where it was one. */
-            model?: string;
-            scorecard_id: string;
-            /** Format: uint32 */
-            scorecard_version: number;
-            /** Format: uint32 */
-            transcript_version?: number;
+            answer?: components["schemas"]["FindingView"];
+            /** @description Why there is none; null with no answer: it waits. */
+            why?: components["schemas"]["WhyView"] & unknown;
         };
         /**
-         * ReviewRequest
-         * @description What a person says of an item.
+         * SavedQuestionRequest
+         * @description A question to be kept.
          */
-        ReviewRequest: {
-            /** @description Key of the item. */
-            item: string;
-            act: components["schemas"]["ReviewActRequest"];
-            /** @description For `change` and `accept`: `met`, `failed` or `not_applicable`. */
-            verdict?: components["schemas"]["VerdictView"] & unknown;
-            /** @description Why; needed for all but `confirm` and `withdraw`. */
-            comment?: string;
-            /** @description The verdict that counted when it was looked at; another one refuses the review. */
-            seen_verdict: components["schemas"]["VerdictView"] & unknown;
-            /**
-             * Format: uint32
-             * @description `revision` of the item that was looked at; another one refuses the review.
-             */
-            revision: number;
+        SavedQuestionRequest: {
+            /** @description Short name. */
+            name: string;
+            /** @default  */
+            text: string;
         };
         /**
-         * ReviewWordView
-         * @description A person's word on an item.
+         * SavedQuestionView
+         * @description A saved question.
          */
-        ReviewWordView: {
-            act: components["schemas"]["ActView"];
-            /** @description Name of the account. */
-            author: string;
-            /** @description RFC 3339. */
-            at: string;
-            /** @description May be empty for a confirmation. */
-            comment: string;
-            /**
-             * Format: uint32
-             * @description Version of the scorecard that it was given on.
-             */
-            scorecard_version: number;
-            /** @description It was given on another scorecard or version than the score is of. */
-            other_scorecard: boolean;
-            /**
-             * Format: uint32
-             * @description Version of the transcript that it was given on.
-             */
-            transcript_version?: number;
-            /** @description What the machine said then. */
-            machine_then: components["schemas"]["VerdictView"] & unknown;
-            /** @description The machine says something else now. */
-            machine_changed: boolean;
+        SavedQuestionView: {
+            id: string;
+            name: string;
+            text: string;
+            created_at: string;
         };
-        /** ReviewsView */
-        ReviewsView: {
-            /** @description By the key of the item. */
-            items: components["schemas"]["ItemReviewView"][];
-        };
-        /** ScorePeriodView */
-        ScorePeriodView: {
-            /** @description First day, `YYYY-MM-DD`. */
-            start: string;
-            /**
-             * Format: uint64
-             * @description Calls that have an overall percent.
-             */
-            scored: number;
-            /**
-             * Format: double
-             * @description Mean of their overall percents, with what people said of the verdicts.
-             */
-            overall_percent?: number;
-            /** @description Mean of each criterion. */
-            criteria: components["schemas"]["CriterionView"][];
+        /**
+         * SavedQuestionsView
+         * @description All saved questions, by name.
+         */
+        SavedQuestionsView: {
+            items: components["schemas"]["SavedQuestionView"][];
         };
         /** ScoreView */
         ScoreView: {
@@ -2446,26 +2771,8 @@ export interface components {
             stale: boolean;
             /** @description Why; the transcript, where both are true. */
             stale_because?: components["schemas"]["StaleView"] & unknown;
-            /**
-             * Format: double
-             * @description With what people said of the verdicts.
-             */
+            /** Format: double */
             overall_percent?: number;
-            /**
-             * Format: double
-             * @description By the machine alone.
-             */
-            machine_percent?: number;
-            /**
-             * Format: uint32
-             * @description Items whose verdict is another one than the machine's.
-             */
-            changed_items: number;
-            /**
-             * Format: uint32
-             * @description Disputes that nobody has settled yet.
-             */
-            open_disputes: number;
             criteria: components["schemas"]["CriterionScoreView"][];
         };
         /** ScorecardRefView */
@@ -2810,6 +3117,92 @@ export interface components {
             schema: number;
         };
         /**
+         * SummaryView
+         * @description A short summary.
+         */
+        SummaryView: {
+            by: components["schemas"]["MadeBy"];
+            /** @description What the call was about; by rules the client's request. */
+            about?: components["schemas"]["PointView"] & unknown;
+            next_step?: components["schemas"]["PointView"];
+            objections: components["schemas"]["PointView"][];
+            model?: string;
+            /** @description Why no model made it. */
+            why?: components["schemas"]["WhyView"] & unknown;
+        };
+        /**
+         * @description The form of a table.
+         * @enum {string}
+         */
+        TableFormat: "csv" | "json";
+        /**
+         * @description The language of headings.
+         * @enum {string}
+         */
+        TableWords: "ru" | "en";
+        /**
+         * TopicView
+         * @description A topic that was touched.
+         */
+        TopicView: {
+            key: string;
+            name: string;
+            name_en?: string;
+            /**
+             * Format: uint32
+             * @description How often.
+             */
+            count: number;
+            /** @description The first places. */
+            quotes: components["schemas"]["QuoteView"][];
+        };
+        /**
+         * TrackerRequest
+         * @description A tracker as a person writes it.
+         */
+        TrackerRequest: {
+            name: string;
+            name_en?: string;
+            /** @description `operator` or `client`; left out: anybody. */
+            speaker?: components["schemas"]["SpeakerView"] & unknown;
+            /** @default [] */
+            phrases: string[];
+            /** @default [] */
+            except: string[];
+        };
+        /**
+         * TrackerView
+         * @description A topic that is looked for.
+         */
+        TrackerView: {
+            key: string;
+            name: string;
+            name_en?: string;
+            /** @description Who says it; null: anybody. */
+            speaker?: components["schemas"]["SpeakerView"] & unknown;
+            /** @description Any one counts; in any word form. Signs: a|b, word*, =word, word?, * and ... */
+            phrases: string[];
+            /** @description What looks like it and is not. */
+            except: string[];
+            /**
+             * Format: uint64
+             * @description Calls in which it was found.
+             */
+            calls: number;
+        };
+        /**
+         * TrackersView
+         * @description All trackers.
+         */
+        TrackersView: {
+            items: components["schemas"]["TrackerView"][];
+            /**
+             * Format: uint64
+             * @description Calls that are still to be looked through.
+             */
+            waiting: number;
+        };
+        /**
          * TrafficView
          * @description What brought the client.
          */
@@ -2961,35 +3354,6 @@ export interface components {
             /** @description What the person may do. */
             role: string;
         };
-        /**
-         * VerdictPairsView
-         * @description How often the machine and people said the same.
-         */
-        VerdictPairsView: {
-            /**
-             * Format: uint64
-             * @description Pairs of verdicts.
-             */
-            n: number;
-            /**
-             * Format: double
-             * @description Share of the same ones, 0–1; null without any.
-             */
-            share?: number;
-            /**
-             * Format: double
-             * @description Cohen's kappa, −1 to 1.
-             */
-            kappa?: number;
-            no_kappa?: components["schemas"]["NoKappaView"];
-            /** @description `counts[machine][person]`; both in the order met, failed, not_applicable. */
-            counts: number[][];
-            /**
-             * Format: uint64
-             * @description Items on which the machine gave no verdict it could prove; in no other number.
-             */
-            undecided: number;
-        };
         /** @enum {string} */
         VerdictView: "met" | "failed" | "not_applicable" | "unconfirmed";
         /**
@@ -3034,6 +3398,15 @@ export interface components {
             peaks_per_second: number;
             /** @description One list a channel; 0–255, 255 = full scale. */
             channels: number[][];
+        };
+        /**
+         * WhyView
+         * @description Why something is as it is.
+         */
+        WhyView: {
+            /** @description Stable name. */
+            code: string;
+            message: string;
         };
         /** WordView */
         WordView: {
@@ -3723,10 +4096,10 @@ export interface operations {
                 tag?: string;
                 /** @description An id of another system: of MANGO, of Calltouch, of the file's name. */
                 external_id?: string;
-                /** @description `true`: with an open dispute about a verdict; `false`: without one. */
-                disputed?: boolean;
                 /** @description Words said (any form), file name, operator; "in quotes" as a phrase. */
                 q?: string;
+                /** @description Key of a topic of `/trackers` that was touched. */
+                topic?: string;
                 /** @description `created_at`, `started_at`, `duration`, `score`, `operator`, `filename`, `status` or `criterion:KEY`; `-` in front for descending. */
                 sort?: string;
                 /** @description From 1. */
@@ -8236,455 +8609,6 @@ export interface operations {
             };
         };
     };
-    reviews: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ReviewsView"];
-                };
-            };
-            /** @description The request is not understood. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
-                };
-            };
-            /** @description Nobody is signed in. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
-                };
-            };
-            /** @description There is no such thing. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
-                };
-            };
-            /** @description Not in this state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
-                };
-            };
-            /** @description The program failed; its log says more. */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
-                };
-            };
-            /** @description An outside system did not do what was asked of it. */
-            502: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
-                };
-            };
-            /** @description The disk is full. */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
-                };
-            };
-        };
-    };
-    reviewItem: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json; charset=utf-8": components["schemas"]["ReviewRequest"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["CallDetail"];
-                };
-            };
-            /** @description The request is not understood. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
-                };
-            };
-            /** @description Nobody is signed in. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
-                };
-            };
-            /** @description There is no such thing. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
-                };
-            };
-            /** @description Not in this state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
-                };
-            };
-            /** @description The program failed; its log says more. */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
-                };
-            };
-            /** @description An outside system did not do what was asked of it. */
-            502: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
-                };
-            };
-            /** @description The disk is full. */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
-                };
-            };
-        };
-    };
-    disputes: {
-        parameters: {
-            query?: {
-                /** @description Those of any state when left out. */
-                state?: components["schemas"]["DisputeStateView"];
-                /** @description From 1. */
-                page?: number;
-                /** @description 1–200, 25 when left out. */
-                page_size?: number;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["DisputesPage"];
-                };
-            };
-            /** @description The request is not understood. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
-                };
-            };
-            /** @description Nobody is signed in. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
-                };
-            };
-            /** @description There is no such thing. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
-                };
-            };
-            /** @description Not in this state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
-                };
-            };
-            /** @description The program failed; its log says more. */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
-                };
-            };
-            /** @description An outside system did not do what was asked of it. */
-            502: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
-                };
-            };
-            /** @description The disk is full. */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
-                };
-            };
-        };
-    };
-    agreement: {
-        parameters: {
-            query?: {
-                /** @description Operator's name. */
-                operator?: string;
-                /** @description Calls from then on: RFC 3339 time or `YYYY-MM-DD` in the zone of the settings. */
-                from?: string;
-                /** @description Calls up to then; inclusive. */
-                to?: string;
-                /** @description Id of a scorecard. */
-                scorecard?: string;
-                /** @description Its version. */
-                scorecard_version?: number;
-                /** @description Verdicts of the rules or of a language model. */
-                engine?: components["schemas"]["EngineView"];
-                /** @description Name of a language model. */
-                model?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["AgreementView"];
-                };
-            };
-            /** @description The request is not understood. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
-                };
-            };
-            /** @description Nobody is signed in. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
-                };
-            };
-            /** @description There is no such thing. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
-                };
-            };
-            /** @description Not in this state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
-                };
-            };
-            /** @description The program failed; its log says more. */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
-                };
-            };
-            /** @description An outside system did not do what was asked of it. */
-            502: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
-                };
-            };
-            /** @description The disk is full. */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
-                };
-            };
-        };
-    };
-    dynamics: {
-        parameters: {
-            query?: {
-                /** @description Operator's name; all calls when left out. */
-                operator?: string;
-                /** @description Calls from then on: RFC 3339 time or `YYYY-MM-DD` in the zone of the settings. */
-                from?: string;
-                /** @description Calls up to then; inclusive. */
-                to?: string;
-                /** @description `week` when left out. */
-                step?: components["schemas"]["PeriodStepView"];
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["DynamicsView"];
-                };
-            };
-            /** @description The request is not understood. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
-                };
-            };
-            /** @description Nobody is signed in. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
-                };
-            };
-            /** @description There is no such thing. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
-                };
-            };
-            /** @description Not in this state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
-                };
-            };
-            /** @description The program failed; its log says more. */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
-                };
-            };
-            /** @description An outside system did not do what was asked of it. */
-            502: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
-                };
-            };
-            /** @description The disk is full. */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
-                };
-            };
-        };
-    };
     live: {
         parameters: {
             query?: never;
@@ -8781,6 +8705,1874 @@ export interface operations {
                 };
                 content: {
                     "application/json; charset=utf-8": components["schemas"]["HealthView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    answers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["AnswersView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    deleteAnswer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                answer: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Removed. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    answerEvents: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                answer: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["AnswerEvent"][];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    savedQuestions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["SavedQuestionsView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    saveQuestion: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["SavedQuestionRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["SavedQuestionView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    changeQuestion: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["SavedQuestionRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["SavedQuestionView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    removeQuestion: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Removed. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    customQuery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["CustomQuery"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["CustomQueryView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    estimateAnalysis: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["AnalysisRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["EstimateView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    startAnalysis: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["AnalysisRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["AnalysisView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    analyses: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["AnalysesView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    analysis: {
+        parameters: {
+            query?: {
+                /** @description From 1. */
+                page?: number;
+                /** @description 1–200, 25 when left out. */
+                page_size?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["AnalysisPage"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    deleteAnalysis: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Removed. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    cancelAnalysis: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["AnalysisView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    exportAnalysis: {
+        parameters: {
+            query?: {
+                /** @description `csv` when left out. */
+                format?: components["schemas"]["TableFormat"];
+                /** @description Language of the headings, `ru` when left out. */
+                lang?: components["schemas"]["TableWords"];
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    insight: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["CallInsightView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    sumUp: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["CallInsightView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    trackers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["TrackersView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    addTracker: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["TrackerRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["TrackersView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    putTracker: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its key. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["TrackerRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["TrackersView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    removeTracker: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its key. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Removed. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    resetTrackers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["TrackersView"];
                 };
             };
             /** @description The request is not understood. */

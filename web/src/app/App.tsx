@@ -8,6 +8,7 @@ import { CallsPage } from '../features/results/CallsPage';
 import { CriteriaPage } from '../features/criteria/CriteriaPage';
 import { FilesPage } from '../features/files/FilesPage';
 import { QualityPage } from '../features/quality/QualityPage';
+import { QuestionsPage } from '../features/questions/QuestionsPage';
 import { SettingsPage } from '../features/settings/SettingsPage';
 import { SignInPage } from '../features/sign-in/SignInPage';
 import { I18nProvider, useI18n } from '../i18n';
@@ -104,6 +105,9 @@ function SignedIn({ user }: { user: User }) {
       break;
     case 'quality':
       content = <QualityPage />;
+      break;
+    case 'questions':
+      content = <QuestionsPage params={route.params} />;
       break;
     case 'settings':
       content = <SettingsPage user={user} />;

@@ -1,5 +1,5 @@
 import { useQueryClient } from '@tanstack/react-query';
-import { useState, type ReactNode } from 'react';
+import { useEffect, useRef, useState, type ReactNode } from 'react';
 import { connectionStore } from '../api/live';
 import { useOpenDisputes } from '../api/reviews';
 import { sessionKey, signOut, useHealth } from '../api/session';
@@ -29,6 +29,11 @@ export function Shell({ user, page, onRetryConnection, children }: Props) {
     `inline-flex h-9 shrink-0 items-center gap-1.5 rounded-lg px-1 font-medium whitespace-nowrap focus-visible:-outline-offset-2 max-sm:text-[0.9rem] max-sm:tracking-tight sm:px-3 ${
       active ? 'bg-accent-soft text-accent' : 'text-ink-soft hover:bg-sunken hover:text-ink'
     }`;
+  const nav = useRef<HTMLElement>(null);
+  useEffect(() => {
+    const current = nav.current?.querySelector<HTMLElement>(`[href="#/${page}"]`);
+    if (current && nav.current) nav.current.scrollLeft = current.offsetLeft - (nav.current.clientWidth - current.offsetWidth) / 2;
+  }, [page]);
   return (
     <div className="flex min-h-dvh flex-col">
       <a
@@ -49,7 +54,8 @@ export function Shell({ user, page, onRetryConnection, children }: Props) {
             <span className="hidden text-[1.05rem] font-semibold md:inline">{t.appName}</span>
             <span className="sr-only md:hidden">{t.appName}</span>
           </a>
-          <nav aria-label={t.nav.label} className="flex min-w-0 overflow-x-auto [scrollbar-width:none] sm:gap-1">
+          {/* On a phone there are more sections than room: they slide. */}
+          <nav ref={nav} aria-label={t.nav.label} className="relative -my-1 flex min-w-0 flex-1 [scrollbar-width:none] gap-0.5 overflow-x-auto py-1 sm:gap-1">
             <a href={lastListHref()} className={link(page === 'calls' || page === 'call')} aria-current={page === 'calls' ? 'page' : undefined}>
               <Icon name="calls" className="hidden size-[1.15rem] sm:block" />
               {t.nav.calls}
@@ -60,6 +66,10 @@ export function Shell({ user, page, onRetryConnection, children }: Props) {
                 {t.nav.filesShort}
               </span>
               <span className="sr-only sm:not-sr-only">{t.nav.files}</span>
+            </a>
+            <a href="#/questions" className={link(page === 'questions')} aria-current={page === 'questions' ? 'page' : undefined} data-testid="nav-questions">
+              <Icon name="question" className="hidden size-[1.15rem] sm:block" />
+              {t.questions.nav}
             </a>
             <a href="#/criteria" className={link(page === 'criteria')} aria-current={page === 'criteria' ? 'page' : undefined}>
               <Icon name="check" className="hidden size-[1.15rem] sm:block" />

@@ -1,4 +1,4 @@
-/** Hash routing: `#/`, `#/calls/<id>`, `#/files`, `#/criteria`, `#/quality`, `#/settings`, each with an optional `?query`. */
+/** Hash routing: `#/`, `#/calls/<id>`, `#/files`, `#/questions`, `#/criteria`, `#/quality`, `#/settings`, each with an optional `?query`. */
 import { useSyncExternalStore } from 'react';
 
 export type Route =
@@ -7,6 +7,7 @@ export type Route =
   | { page: 'files'; params: URLSearchParams }
   | { page: 'criteria'; params: URLSearchParams }
   | { page: 'quality' }
+  | { page: 'questions'; params: URLSearchParams }
   | { page: 'settings' }
   | { page: 'not-found' };
 
@@ -21,6 +22,7 @@ export function parseHash(hash: string): Route {
   if (parts[0] === 'files' && parts.length === 1) return { page: 'files', params };
   if (parts[0] === 'criteria' && parts.length === 1) return { page: 'criteria', params };
   if (parts[0] === 'quality' && parts.length === 1) return { page: 'quality' };
+  if (parts[0] === 'questions' && parts.length === 1) return { page: 'questions', params };
   if (parts[0] === 'settings' && parts.length === 1) return { page: 'settings' };
   return { page: 'not-found' };
 }

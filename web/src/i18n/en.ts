@@ -7,6 +7,7 @@ import { enLlm } from './en-llm';
 import { enOutside } from './en-outside';
 import { enPeople } from './en-people';
 import { enPull } from './en-pull';
+import { enQuestions } from './en-questions';
 import { pluralEn as plural } from './plural';
 import type { Dictionary } from './ru';
 
@@ -241,7 +242,7 @@ export const en: Dictionary = {
     copyLink: 'Link to this moment',
     linkCopied: 'Link copied',
     tabsLabel: 'Parts of the call',
-    tabs: { score: 'Score', transcript: 'Transcript', metrics: 'Metrics', details: 'Details' },
+    tabs: { score: 'Score', transcript: 'Transcript', metrics: 'Metrics', details: 'Details', about: 'About' },
     failedTitle: 'The call could not be processed',
     failedAtStage: (stage) => `It stopped at the stage “${stage}”.`,
     keptTranscript: 'Everything obtained before that is shown below.',
@@ -353,6 +354,12 @@ export const en: Dictionary = {
     pull_running: 'It runs already.',
     pull_idle: 'It does not run now.',
     no_host_key: 'No host key is kept for this server.',
+    bad_question: 'The question is empty or too long, or has no name.',
+    too_many_questions: 'Too many questions wait for answers. Try again later.',
+    too_many_analyses: 'There are too many analyses. Delete some.',
+    no_calls: 'No call with a transcript matches.',
+    llm_off: 'The language model is off.',
+    too_many_trackers: 'There are too many topics. Delete some.',
     io: 'The recording cannot be read from the server’s disk. Tell the administrator.',
   },
   ...enAnalysis,
@@ -362,5 +369,6 @@ export const en: Dictionary = {
   ...enPeople,
   ...enPull,
   ...enCriteria,
+  ...enQuestions,
   ...enLlm,
 };

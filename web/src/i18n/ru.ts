@@ -8,6 +8,7 @@ import { ruLlm } from './ru-llm';
 import { ruOutside } from './ru-outside';
 import { ruPeople } from './ru-people';
 import { ruPull } from './ru-pull';
+import { ruQuestions } from './ru-questions';
 
 export const ru = {
   appName: 'Аналитика звонков',
@@ -240,7 +241,7 @@ export const ru = {
     copyLink: 'Ссылка на этот момент',
     linkCopied: 'Ссылка скопирована',
     tabsLabel: 'Разделы звонка',
-    tabs: { score: 'Оценка', transcript: 'Расшифровка', metrics: 'Показатели', details: 'Сведения' },
+    tabs: { score: 'Оценка', transcript: 'Расшифровка', metrics: 'Показатели', details: 'Сведения', about: 'Суть' },
     failedTitle: 'Обработать звонок не удалось',
     failedAtStage: (stage: string) => `Остановилось на этапе «${stage}».`,
     keptTranscript: 'Всё, что успели получить, показано ниже.',
@@ -352,6 +353,12 @@ export const ru = {
     pull_running: 'Забор уже идёт.',
     pull_idle: 'Забор сейчас не идёт.',
     no_host_key: 'Ключ этого сервера не запомнен.',
+    bad_question: 'Вопрос пустой или слишком длинный, или у него нет названия.',
+    too_many_questions: 'Слишком много вопросов ждёт ответа. Повторите позже.',
+    too_many_analyses: 'Анализов слишком много. Удалите лишние.',
+    no_calls: 'Ни один расшифрованный звонок не подходит.',
+    llm_off: 'Языковая модель выключена.',
+    too_many_trackers: 'Тем слишком много. Удалите лишние.',
     io: 'Запись не читается с диска сервера. Сообщите администратору.',
   },
   ...ruAnalysis,
@@ -361,6 +368,7 @@ export const ru = {
   ...ruPeople,
   ...ruPull,
   ...ruCriteria,
+  ...ruQuestions,
   ...ruLlm,
 };
 

@@ -1,4 +1,4 @@
-import { useEffect, useId, useMemo, useState, type ReactNode } from 'react';
+import { useCallback, useEffect, useId, useMemo, useState, type ReactNode } from 'react';
 import { useCallDetail } from '../../api/calls';
 import { ApiError } from '../../api/client';
 import type { CallDetail } from '../../api/types';
@@ -9,6 +9,8 @@ import { EmptyState, ErrorState, Loading } from '../../ui/States';
 import { PlayerController } from '../player/controller';
 import { PlayerBar } from '../player/PlayerBar';
 import type { Mark } from '../player/Waveform';
+import { AskPanel } from '../questions/AskPanel';
+import { InsightPanel } from '../questions/InsightPanel';
 import { CallHeader } from './CallHeader';
 import { CallState } from './CallState';
 import { DetailsPanel, hasDetails } from './DetailsPanel';
@@ -46,7 +48,7 @@ function readSeconds(text: string | null): number | null {
   return text && Number.isFinite(seconds) && seconds >= 0 ? seconds * 1000 : null;
 }
 
-const TABS = ['score', 'transcript', 'metrics', 'details'] as const;
+const TABS = ['score', 'about', 'transcript', 'metrics', 'details'] as const;
 type Tab = (typeof TABS)[number];
 
 function Call({ detail, startMs, search }: { detail: CallDetail; startMs: number | null; search: string }) {
@@ -57,6 +59,7 @@ function Call({ detail, startMs, search }: { detail: CallDetail; startMs: number
   const { score, transcript, metrics, call } = detail;
   const marks = useMemo(() => marksOf(detail), [detail]);
   const told = hasDetails(detail.details);
+  const play = useCallback((ms: number) => player.playFrom(ms), [player]);
   const nothing = !score && !transcript && !metrics && !told;
 
   useEffect(() => {
@@ -77,15 +80,15 @@ function Call({ detail, startMs, search }: { detail: CallDetail; startMs: number
       <CallState detail={detail} />
       {!nothing && (
         <>
-          <div role="group" aria-label={t.detail.tabsLabel} className="flex rounded-[10px] bg-sunken p-0.5 lg:hidden">
-            {TABS.filter((name) => name !== 'details' || told).map((name) => (
+          <div role="group" aria-label={t.detail.tabsLabel} className="flex overflow-x-auto rounded-[10px] bg-sunken p-0.5 [scrollbar-width:none] lg:hidden">
+            {TABS.filter((name) => (name !== 'details' || told) && (name !== 'about' || transcript)).map((name) => (
               <button
                 key={name}
                 type="button"
                 aria-pressed={tab === name}
                 aria-controls={`${id}-${name}`}
                 data-testid={`tab-${name}`}
-                className={`h-9 flex-1 rounded-lg font-medium ${tab === name ? 'bg-surface text-ink shadow-card' : 'text-ink-soft'}`}
+                className={`h-9 flex-auto shrink-0 rounded-lg px-1.5 font-medium ${tab === name ? 'bg-surface text-ink shadow-card' : 'text-ink-soft'}`}
                 onClick={() => setTab(name)}
               >
                 {t.detail.tabs[name]}
@@ -94,6 +97,15 @@ function Call({ detail, startMs, search }: { detail: CallDetail; startMs: number
           </div>
           <div className="grid flex-1 items-start gap-4 pb-4 lg:min-h-0 lg:grid-cols-[minmax(0,5fr)_minmax(0,6fr)] lg:grid-rows-[minmax(0,1fr)] lg:items-stretch lg:pb-0">
             <div className="flex min-w-0 flex-col gap-4 lg:min-h-0 lg:overflow-y-auto lg:rounded-[14px]">
+              {transcript &&
+                panel(
+                  'about',
+                  'gap-4',
+                  <>
+                    <InsightPanel callId={call.id} play={play} />
+                    <AskPanel callId={call.id} version={transcript.version} play={play} />
+                  </>,
+                )}
               {panel(
                 'score',
                 'gap-4',

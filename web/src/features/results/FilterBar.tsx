@@ -1,5 +1,6 @@
 import { useId, useState, type ReactNode } from 'react';
 import { SOURCES } from '../../api/types';
+import { useTrackers } from '../../api/questions';
 import { useI18n } from '../../i18n';
 import { Button } from '../../ui/Button';
 import { Icon } from '../../ui/Icon';
@@ -34,6 +35,7 @@ export function FilterBar({ filters, onChange, children }: Props) {
     filters.source,
     filters.level,
     filters.disputed,
+    filters.topic,
     ...TOLD_KEYS.map((key) => filters[key]),
   ].filter(Boolean).length;
   const [open, setOpen] = useState(extra > 0);
@@ -152,6 +154,7 @@ export function FilterBar({ filters, onChange, children }: Props) {
             />
           </div>
         ))}
+        <TopicSelect id={`${id}-topic`} value={filters.topic} onTopic={(topic) => onChange({ topic })} />
         <div>
           <label htmlFor={`${id}-source`} className="label">
             {t.outside.filters.source}
@@ -211,5 +214,26 @@ export function FilterBar({ filters, onChange, children }: Props) {
         </p>
       </div>
     </search>
+  );
+}
+
+function TopicSelect({ id, value, onTopic }: { id: string; value: string; onTopic(topic: string): void }) {
+  const { t, fmt, nameOf } = useI18n();
+  const words = t.questions.many;
+  const trackers = useTrackers().data?.items ?? [];
+  return (
+    <div>
+      <label htmlFor={id} className="label">
+        {words.topic}
+      </label>
+      <select id={id} data-testid="filter-topic" className="field" value={value} onChange={(event) => onTopic(event.target.value)}>
+        <option value="">{words.anyTopic}</option>
+        {trackers.map((tracker) => (
+          <option key={tracker.key} value={tracker.key}>
+            {nameOf(tracker)} · {fmt.number(tracker.calls)}
+          </option>
+        ))}
+      </select>
+    </div>
   );
 }

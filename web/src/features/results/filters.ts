@@ -30,6 +30,8 @@ export interface Filters {
   level: string;
   /** 'true', 'false' or any. */
   disputed: string;
+  /** Key of a tracker. */
+  topic: string;
   sort: string;
   page: number;
 }
@@ -53,6 +55,7 @@ export const NO_FILTERS: Filters = {
   external_id: '',
   level: '',
   disputed: '',
+  topic: '',
   sort: DEFAULT_SORT,
   page: 1,
 };
@@ -60,7 +63,7 @@ export const NO_FILTERS: Filters = {
 /** What is told of a call; the server takes each as it is written. */
 export const TOLD_KEYS = ['callerphone', 'calledphone', 'operatorphone', 'order_id', 'tag', 'external_id'] as const;
 const TEXT_KEYS = [
-  'q', 'operator', 'status', 'from', 'to', 'score_min', 'score_max', 'duration_min', 'duration_max', 'source', 'level', 'disputed', ...TOLD_KEYS,
+  'q', 'operator', 'status', 'from', 'to', 'score_min', 'score_max', 'duration_min', 'duration_max', 'source', 'level', 'disputed', 'topic', ...TOLD_KEYS,
 ] as const;
 
 export function readFilters(params: URLSearchParams): Filters {
@@ -97,6 +100,7 @@ export function toQuery(filters: Filters): ResultsQuery {
   if (filters.source) query.source = filters.source;
   if (filters.level) query.level = filters.level;
   if (filters.disputed === 'true' || filters.disputed === 'false') query.disputed = filters.disputed === 'true';
+  if (filters.topic) query.topic = filters.topic;
   for (const key of TOLD_KEYS) if (filters[key].trim()) query[key] = filters[key].trim();
   const numbers = [
     ['score_min', filters.score_min, 1],

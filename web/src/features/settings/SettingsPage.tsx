@@ -8,6 +8,7 @@ import { Button } from '../../ui/Button';
 import { Segmented } from '../../ui/Segmented';
 import { Notice, useErrorText } from '../../ui/States';
 import { toast } from '../../ui/Toasts';
+import { TrackersSection } from '../questions/TrackersSection';
 import { EmployeesSection } from './Employees';
 import { LlmSection } from './Llm';
 import { NamesSection } from './Names';
@@ -30,6 +31,7 @@ export function SettingsPage({ user }: { user: User }) {
       <SftpUsersSection />
       <EmployeesSection />
       <LlmSection />
+      <TrackersSection />
       <NamesSection />
       <MangoSection />
       <CalltouchSection />
