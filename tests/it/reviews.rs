@@ -116,6 +116,11 @@ async fn a_changed_verdict_counts_everywhere_and_the_machines_stays_visible() {
     // It stands when the call is scored again, and when the transcript is corrected.
     let again = scored_again(&server, &id).await;
     assert_eq!(again["score"], after["score"]);
+    assert_eq!(
+        again["call"]["overall_percent"], after["score"]["overall_percent"],
+        "what lists show is written with the score"
+    );
+    assert_eq!(again["call"]["changed_items"], 1);
     let path = format!("/results/{id}/turns/0");
     let text = "Алло, компания Василёк, меня зовут Ольга.";
     let body = json!({"version": 0, "text": text});
@@ -207,6 +212,11 @@ async fn a_word_stands_under_another_scorecard_and_says_so() {
     let greeting = item(&after, "greeting");
     assert_eq!(greeting["verdict"], "failed");
     assert_eq!(greeting["review"]["other_scorecard"], true);
+    assert_eq!(
+        after["call"]["overall_percent"],
+        after["score"]["overall_percent"]
+    );
+    assert_eq!(after["call"]["changed_items"], 1);
     assert_eq!(
         greeting["review"]["scorecard_version"],
         before["score"]["scorecard"]["version"]

@@ -199,7 +199,9 @@ impl Report {
 
     pub(super) fn text(&self) -> String {
         let number =
-            |value: Option<f64>| value.map_or("—".to_owned(), |value| format!("{value}"));
+            |value: Option<f64>| value.map_or("—".to_owned(), |value| format!("{value:.1}"));
+        let fine =
+            |value: Option<f64>| value.map_or("—".to_owned(), |value| format!("{value:.2}"));
         let mut lines = vec![
             String::new(),
             format!(
@@ -215,7 +217,7 @@ impl Report {
                 number(spread.max),
                 number(spread.spread),
                 number(spread.mean),
-                number(spread.deviation)
+                fine(spread.deviation)
             ));
         }
         lines.push(format!(
@@ -253,7 +255,11 @@ impl Report {
         }
         let seconds: f64 = self.runs.iter().map(|run| run.seconds).sum();
         let mean = seconds / self.runs.len().max(1) as f64;
-        lines.push(format!("time: {seconds:.3} s in all, {mean:.3} s a run"));
+        lines.push(format!(
+            "time: {} in all, {} a run",
+            time(seconds),
+            time(mean)
+        ));
         lines.push(match &self.sent.host {
             None => "sent: nothing left this machine".to_owned(),
             Some(host) => format!(
@@ -262,6 +268,15 @@ impl Report {
             ),
         });
         lines.join("\n")
+    }
+}
+
+/// A length of time that reads well, be it of the rules or of a model.
+fn time(seconds: f64) -> String {
+    if seconds < 1.0 {
+        format!("{:.2} ms", seconds * 1000.0)
+    } else {
+        format!("{seconds:.1} s")
     }
 }
 
@@ -277,10 +292,10 @@ pub(super) fn line(number: u32, run: &Run, first: &Score) -> String {
         .map(|(one, value)| format!("{} {}", one.name, percent(*value)))
         .collect();
     format!(
-        "{head}Σ {}  {}  {:.3} s",
+        "{head}Σ {}  {}  {}",
         percent(run.overall_percent),
         criteria.join("  "),
-        run.seconds
+        time(run.seconds)
     )
 }
 

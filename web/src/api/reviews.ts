@@ -4,6 +4,9 @@ import { keys as callKeys } from './calls';
 import { client, unwrap } from './client';
 import type { Agreement, CallDetail, DisputesPage, DisputeState, Dynamics, Engine, ItemReviews, PeriodStep, ReviewRequest } from './types';
 
+/** How often it is looked whether others disputed or settled something. */
+const LOOK_MS = 60_000;
+
 const keys = {
   all: ['reviews'] as const,
   disputes: (state: DisputeState | 'all', page: number, size: number) => ['reviews', 'disputes', state, page, size] as const,
@@ -64,10 +67,9 @@ export function useDisputes(state: DisputeState | 'all', page: number, size: num
         }),
       ),
     placeholderData: keepPreviousData,
+    refetchInterval: LOOK_MS,
   });
 }
-
-const COUNT_MS = 60_000;
 
 /** How many disputes wait; undefined until that is known. */
 export function useOpenDisputes(): number | undefined {
@@ -75,7 +77,7 @@ export function useOpenDisputes(): number | undefined {
     queryKey: keys.disputes('open', 1, 1),
     queryFn: ({ signal }): Promise<DisputesPage> =>
       unwrap(client.GET('/disputes', { params: { query: { state: 'open', page: 1, page_size: 1 } }, signal })),
-    refetchInterval: COUNT_MS,
+    refetchInterval: LOOK_MS,
   });
   return query.data?.open;
 }
