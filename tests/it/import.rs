@@ -185,7 +185,8 @@ async fn an_import_or_a_server_that_is_killed_loses_and_doubles_nothing() {
         (60, 60, 0, 0),
         "{rest}"
     );
-    assert!(known >= 10, "{rest}");
+    // Each kill may fall between the file and its record.
+    assert!(known >= 8, "{rest}");
     assert_eq!(calls(&process, &password).await.len(), 60);
     assert_eq!(kept(), 60);
 }

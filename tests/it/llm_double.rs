@@ -197,8 +197,8 @@ async fn complete(request: &Request, body: String, Data(state): Data<&Shared>) -
     )
 }
 
-/// The text in pieces of a few letters, as server-sent events; the second half waits for
-/// the gate.
+/// The text in pieces of a few letters, as server-sent events; the second half, or the
+/// end of a stream that breaks off, waits for the gate.
 fn stream(text: &str, breaks_off: bool, gate: Option<Arc<Semaphore>>) -> Response {
     let chars: Vec<char> = text.chars().collect();
     let mut events: Vec<String> = chars
@@ -222,12 +222,14 @@ fn stream(text: &str, breaks_off: bool, gate: Option<Arc<Semaphore>>) -> Respons
     let pieces = futures_util::stream::unfold(
         (events.into_iter().enumerate(), gate),
         move |(mut events, gate)| async move {
-            let (number, event) = events.next()?;
-            if number == half
-                && let Some(gate) = &gate
-            {
+            let next = events.next();
+            let waits = next
+                .as_ref()
+                .map_or(breaks_off, |(number, _)| *number == half);
+            if waits && let Some(gate) = &gate {
                 gate.acquire().await.expect("an open gate").forget();
             }
+            let (_, event) = next?;
             let bytes = format!("data: {event}\n\n").into_bytes();
             Some((Ok::<_, std::io::Error>(bytes), (events, gate)))
         },

@@ -200,13 +200,16 @@ async fn streams_break_off_and_some_servers_have_none() {
     let double = Double::start(&[]).await;
     let server = Server::start(&double.setup("")).await;
     let call = ready(&server, 2).await;
-    // Half an answer, then nothing: it is asked again.
+    // Half an answer, then nothing: it is asked again. It goes on once the page listens.
+    let gate = Arc::new(Semaphore::new(0));
     double.with(|state| {
+        state.gate = Some(Arc::clone(&gate));
         state.fails.push_back(Fail::BreaksOff);
         state.requests.clear();
     });
     let asked = ask(&server, &call, "Что с заказом?").await;
     let mut events = Events::open(&server, &call, &asked["id"]).await;
+    gate.add_permits(100);
     let (mut text, mut again) = (String::new(), false);
     while let Some(event) = events.next().await {
         match event["kind"].as_str() {

@@ -305,7 +305,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The transcript as a file: text, subtitles or JSON, with the speakers. */
+        /**
+         * The transcript as a file: text, subtitles or JSON, with the speakers. JSON of the current
+         *     version has the score as well: what the machine says and what people made of it.
+         */
         get: operations["transcriptFile"];
         put?: never;
         post?: never;
@@ -515,6 +518,266 @@ export interface paths {
         get: operations["calltouchMetadata"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/scorecards": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All versions of scorecards, drafts, and what was in force when. */
+        get: operations["scorecards"];
+        put?: never;
+        /** Keep a scorecard as a new version; the same content is the same version. */
+        post: operations["publishScorecard"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/scorecards/default": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The scorecard that came with the program. */
+        get: operations["defaultScorecard"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/scorecards/{id}/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One version with its content. */
+        get: operations["scorecard"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/scorecards/{id}/versions/{version}/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One version as a file, to be kept or given to another team. */
+        get: operations["scorecardFile"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/scorecards/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What is wrong with a scorecard, with the exact places; and the file as a form, the form as a file. */
+        post: operations["checkScorecard"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/scorecards/{id}/versions/{version}/activate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Put a version in force: calls that arrive from now on are scored by it. */
+        post: operations["activateScorecard"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/scorecard-drafts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Begin a draft. It may have faults. */
+        post: operations["addScorecardDraft"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/scorecard-drafts/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Save a draft. It may have faults. */
+        put: operations["saveScorecardDraft"];
+        post?: never;
+        /** Throw a draft away. */
+        delete: operations["removeScorecardDraft"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/prompts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All prompts. */
+        get: operations["prompts"];
+        put?: never;
+        /** Keep a new prompt. */
+        post: operations["addPrompt"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/prompts/{id}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All versions of a prompt, the newest first. */
+        get: operations["promptVersions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/prompts/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Change a prompt. A new name or text is a new version; the one before is kept. */
+        put: operations["changePrompt"];
+        post?: never;
+        /** Remove a prompt with its versions. */
+        delete: operations["removePrompt"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/trials": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** How a call would be scored by a draft, beside how it is scored now. */
+        post: operations["tryDraft"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/rescorings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All orders to score calls again, the latest first. */
+        get: operations["rescorings"];
+        put?: never;
+        /** Score calls of the past with the scorecard in force, in the background. */
+        post: operations["rescore"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/rescorings/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How far an order is, and what it changed. */
+        get: operations["rescoring"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/rescorings/{id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Stop an order. What was scored stays so. */
+        post: operations["cancelRescoring"];
         delete?: never;
         options?: never;
         head?: never;
@@ -971,6 +1234,78 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/results/{id}/reviews": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All that people said of a call's verdicts. */
+        get: operations["reviews"];
+        put?: never;
+        /**
+         * Confirm or change the verdict on an item, take that back, dispute it, or settle a dispute.
+         *     The machine's verdict stays visible; the percents follow the people's word.
+         */
+        post: operations["reviewItem"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/disputes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Disputes about verdicts, over all calls. */
+        get: operations["disputes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/quality/agreement": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How far people and the machine agree on each item, over the items that people looked at. */
+        get: operations["agreement"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/quality/dynamics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Mean percents over time, of one operator or of all. */
+        get: operations["dynamics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/ws": {
         parameters: {
             query?: never;
@@ -1291,6 +1626,41 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * @description What a person did.
+         * @enum {string}
+         */
+        ActView: "confirmed" | "changed" | "withdrawn" | "disputed" | "accepted" | "declined";
+        /**
+         * AgreementView
+         * @description How far people and the machine agree.
+         */
+        AgreementView: {
+            /** @description The worst first. */
+            items: components["schemas"]["ItemAgreementView"][];
+            /** @description Over all items. */
+            all: components["schemas"]["VerdictPairsView"] & unknown;
+            /**
+             * Format: uint64
+             * @description Calls that people looked at.
+             */
+            calls: number;
+            /**
+             * Format: uint64
+             * @description Words that left the machine's verdict as it was.
+             */
+            confirmed: number;
+            /**
+             * Format: uint64
+             * @description Words that changed it.
+             */
+            changed: number;
+            /**
+             * Format: uint64
+             * @description Fewer pairs than this give no kappa.
+             */
+            min_sample: number;
+        };
+        /**
          * AnalysesView
          * @description All analyses, the latest first.
          */
@@ -1453,7 +1823,7 @@ export interface components {
         };
         /**
          * AveragesView
-         * @description Averages over the whole filtered set.
+         * @description Averages over a set of calls.
          */
         AveragesView: {
             /**
@@ -1488,6 +1858,62 @@ export interface components {
             transcript?: components["schemas"]["TranscriptView"];
             score?: components["schemas"]["ScoreView"];
             metrics?: components["schemas"]["MetricsView"];
+        };
+        /**
+         * CallFilter
+         * @description Which calls; an empty filter takes all. The same names as the query of `/results`.
+         */
+        CallFilter: {
+            /** @description Operator's name. */
+            operator?: string;
+            /** @description RFC 3339 time or `YYYY-MM-DD`; inclusive. */
+            date_from?: string;
+            /** @description RFC 3339 time or `YYYY-MM-DD`; inclusive. */
+            date_to?: string;
+            /**
+             * Format: double
+             * @description Overall percent at least.
+             */
+            score_min?: number;
+            /**
+             * Format: double
+             * @description Overall percent at most.
+             */
+            score_max?: number;
+            /** @description One or several, separated by commas. */
+            status?: string;
+            /**
+             * Format: double
+             * @description Seconds.
+             */
+            duration_min?: number;
+            /**
+             * Format: double
+             * @description Seconds.
+             */
+            duration_max?: number;
+            /** @description Digits of the caller's number, in any form. */
+            callerphone?: string;
+            /** @description Digits of the number that was called. */
+            calledphone?: string;
+            /** @description Digits of our person's phone, or the extension. */
+            operatorphone?: string;
+            /** @description An order. */
+            order_id?: string;
+            /** @description Doors, separated by commas. */
+            source?: string;
+            /** @description A tag. */
+            tag?: string;
+            /** @description 1 to 4, several separated by commas. */
+            level?: string;
+            /** @description An id of another system. */
+            external_id?: string;
+            /** @description With an open dispute about a verdict, or without one. */
+            disputed?: boolean;
+            /** @description Words said, file name, operator. */
+            q?: string;
+            /** @description Key of a topic that was touched. */
+            topic?: string;
         };
         /**
          * CallInsightView
@@ -1549,70 +1975,39 @@ export interface components {
             called?: string;
             /**
              * Format: double
-             * @description 0–100.
+             * @description 0–100, with what people said of the verdicts.
              */
             overall_percent?: number;
+            /**
+             * Format: double
+             * @description By the machine alone, where people changed a verdict.
+             */
+            machine_percent?: number;
+            /**
+             * Format: uint32
+             * @description Items whose verdict people changed.
+             */
+            changed_items: number;
+            /**
+             * Format: uint32
+             * @description Disputes about its verdicts that nobody has settled yet.
+             */
+            open_disputes: number;
             /** @description The transcript has changed since it was scored. */
             score_stale: boolean;
             criteria: components["schemas"]["CriterionView"][];
+            /**
+             * Format: uint8
+             * @description 1 speakers and language model, 2 rules, 3 speakers not told apart, 4 not
+             *     transcribed; null while it is worked on and where there is nothing to score.
+             */
+            level?: number;
             speakers?: components["schemas"]["SpeakersView"];
             /**
              * Format: uint32
              * @description How often the current stage was begun.
              */
             attempts: number;
-        };
-        /**
-         * CallFilter
-         * @description Which calls; as the parameters of `/results`, an empty one takes all.
-         */
-        CallFilter: {
-            /** @description Operator's name. */
-            operator?: string;
-            /** @description RFC 3339 time or `YYYY-MM-DD`; inclusive. */
-            date_from?: string;
-            /** @description RFC 3339 time or `YYYY-MM-DD`; inclusive. */
-            date_to?: string;
-            /**
-             * Format: double
-             * @description Overall percent at least.
-             */
-            score_min?: number;
-            /**
-             * Format: double
-             * @description Overall percent at most.
-             */
-            score_max?: number;
-            /** @description One or several, separated by commas. */
-            status?: string;
-            /**
-             * Format: double
-             * @description Seconds.
-             */
-            duration_min?: number;
-            /**
-             * Format: double
-             * @description Seconds.
-             */
-            duration_max?: number;
-            /** @description Digits of the caller's number, in any form. */
-            callerphone?: string;
-            /** @description Digits of the number that was called. */
-            calledphone?: string;
-            /** @description Digits of our person's phone, or the extension. */
-            operatorphone?: string;
-            /** @description An order. */
-            order_id?: string;
-            /** @description Doors, separated by commas. */
-            source?: string;
-            /** @description A tag. */
-            tag?: string;
-            /** @description An id of another system. */
-            external_id?: string;
-            /** @description Words said (any form), file name, operator; "in quotes" as a phrase. */
-            q?: string;
-            /** @description Key of a topic that was touched. */
-            topic?: string;
         };
         /**
          * CalltouchView
@@ -1625,8 +2020,131 @@ export interface components {
             sync_at?: string;
             lanes: components["schemas"]["LaneView"][];
         };
+        /**
+         * CardCheckRequest
+         * @description A scorecard to be looked at: as a file or as a form.
+         */
+        CardCheckRequest: {
+            text?: string;
+            document?: components["schemas"]["CardDocument"];
+        };
+        /**
+         * CardCheckView
+         * @description What there is to say of it.
+         */
+        CardCheckView: {
+            /** @description None: it could be put in force. */
+            faults: components["schemas"]["FaultView"][];
+            /** @description The file. */
+            text: string;
+            /** @description The form; null where the file cannot be read. */
+            document?: components["schemas"]["CardDocument"] & unknown;
+        };
+        /**
+         * CardContentView
+         * @description The content of a version.
+         */
+        CardContentView: {
+            id: string;
+            /** Format: uint32 */
+            version: number;
+            /** @description The file, as it was written. */
+            text: string;
+            document: components["schemas"]["CardDocument"];
+        };
+        /**
+         * CardDocument
+         * @description Everything that can be written in a scorecard's file.
+         */
+        CardDocument: {
+            id: string;
+            name: string;
+            /**
+             * @description Phrases only the operator says.
+             * @default []
+             */
+            operator_marks: string[];
+            /**
+             * @description Phrases that announce a hold.
+             * @default []
+             */
+            hold: string[];
+            /**
+             * @description Words that agree without taking the floor.
+             * @default []
+             */
+            back_channels: string[];
+            /**
+             * @description Lists of phrases that items name.
+             * @default {}
+             */
+            lexicons: {
+                [key: string]: string[];
+            };
+            criteria: components["schemas"]["CriterionDocument"][];
+        };
+        /**
+         * CardDraftView
+         * @description What will perhaps be the next version.
+         */
+        CardDraftView: {
+            id: string;
+            text: string;
+            /** @description The name in it, as far as it can be read. */
+            name?: string;
+            base_id?: string;
+            /** Format: uint32 */
+            base_version?: number;
+            saved_at: string;
+            /**
+             * Format: uint32
+             * @description To be sent back with the next saving.
+             */
+            revision: number;
+            author: string;
+        };
+        /**
+         * CardVersionView
+         * @description One version.
+         */
+        CardVersionView: {
+            id: string;
+            /** Format: uint32 */
+            version: number;
+            name: string;
+            in_force: boolean;
+            /** @description Null for versions of the first programs. */
+            created_at?: string;
+            origin?: components["schemas"]["OriginView"];
+            author?: string;
+            comment: string;
+        };
         /** @enum {string} */
         ChangeKindView: "recognized" | "edited" | "swapped" | "restored";
+        /**
+         * ChangedItemView
+         * @description An item whose verdict is another, or that is in one of both only.
+         */
+        ChangedItemView: {
+            key: string;
+            name: string;
+            name_en?: string;
+            /** @description `met`, `failed`, `not_applicable`, `unconfirmed`; null where the item was not there. */
+            before?: string;
+            after?: string;
+        };
+        /** CriterionDocument */
+        CriterionDocument: {
+            key: string;
+            name: string;
+            name_en?: string;
+            /**
+             * Format: double
+             * @default 1
+             */
+            weight: number;
+            items: components["schemas"]["ItemDocument"][];
+        };
         /** CriterionScoreView */
         CriterionScoreView: {
             key: string;
@@ -1634,8 +2152,16 @@ export interface components {
             name_en?: string;
             /** Format: double */
             weight: number;
-            /** Format: double */
+            /**
+             * Format: double
+             * @description With what people said of the verdicts.
+             */
             percent?: number;
+            /**
+             * Format: double
+             * @description By the machine alone.
+             */
+            machine_percent?: number;
             /** @description An automatic fail made it 0. */
             auto_failed: boolean;
             items: components["schemas"]["ItemView"][];
@@ -1727,6 +2253,69 @@ export interface components {
          */
         DirectionView: "inbound" | "outbound";
         /**
+         * DisputeRowView
+         * @description A dispute about a verdict.
+         */
+        DisputeRowView: {
+            call_id: string;
+            filename: string;
+            operator?: string;
+            /** @description When the conversation began, or else when it arrived, RFC 3339. */
+            call_at: string;
+            item: string;
+            name: string;
+            name_en?: string;
+            state: components["schemas"]["DisputeStateView"];
+            opened: components["schemas"]["ReviewEntryView"];
+            settled?: components["schemas"]["ReviewEntryView"];
+            /** @description What counts now; null when the item is no longer scored. */
+            verdict?: components["schemas"]["VerdictView"] & unknown;
+            /** @description What the machine says now. */
+            machine_verdict?: components["schemas"]["VerdictView"] & unknown;
+            /**
+             * Format: uint32
+             * @description Entries about the item: sent back with what settles it.
+             */
+            revision: number;
+        };
+        /** @enum {string} */
+        DisputeStateView: "open" | "accepted" | "declined";
+        /** DisputesPage */
+        DisputesPage: {
+            /** @description The latest first. */
+            items: components["schemas"]["DisputeRowView"][];
+            /**
+             * Format: uint64
+             * @description Disputes in the state asked for.
+             */
+            total: number;
+            /**
+             * Format: uint64
+             * @description Open disputes in all.
+             */
+            open: number;
+            /** Format: uint32 */
+            page: number;
+            /** Format: uint32 */
+            page_size: number;
+        };
+        /**
+         * DraftRequest
+         * @description What is kept of a draft.
+         */
+        DraftRequest: {
+            text: string;
+            /** @description What it was begun from. */
+            base_id?: string;
+            /** Format: uint32 */
+            base_version?: number;
+            /**
+             * Format: uint32
+             * @description The one that was seen; left out for a new draft.
+             */
+            revision?: number;
+        };
+        /**
          * @description What becomes of a complete recording that is dropped.
          * @enum {string}
          */
@@ -1736,6 +2325,15 @@ export interface components {
          * @enum {string}
          */
         DropStateView: "receiving" | "incomplete" | "waiting" | "taken" | "known" | "other" | "refused" | "deleted";
+        /** DynamicsView */
+        DynamicsView: {
+            operator?: string;
+            step: components["schemas"]["PeriodStepView"];
+            /** @description By the clock of this zone. */
+            time_zone: string;
+            /** @description One after the other, those without calls as well. */
+            periods: components["schemas"]["ScorePeriodView"][];
+        };
         /**
          * EditView
          * @description A correction of one turn.
@@ -1829,6 +2427,18 @@ export interface components {
         EmployeesView: {
             items: components["schemas"]["EmployeeView"][];
         };
+        /**
+         * EnforcedView
+         * @description A version that came into force.
+         */
+        EnforcedView: {
+            id: string;
+            /** Format: uint32 */
+            version: number;
+            at: string;
+            /** @description The account; null where a start of the program did it. */
+            by?: string;
+        };
         /** @enum {string} */
         EngineView: "rules" | "model";
         /**
@@ -1916,6 +2526,30 @@ export interface components {
             /** @description For example `mango_entry`, `mango_recording`, `calltouch`, `name_id1`. */
             system: string;
             id: string;
+        };
+        /**
+         * FaultView
+         * @description A fault with its place.
+         */
+        FaultView: {
+            /** @description Stable name of the kind. */
+            code: string;
+            /** @description Path of keys in the file, or the line. */
+            place: string;
+            /**
+             * Format: uint32
+             * @description Number of the criterion, from 0.
+             */
+            criterion?: number;
+            /**
+             * Format: uint32
+             * @description Number of the item in it, from 0.
+             */
+            item?: number;
+            /** @description What it is about: a phrase, a name, or what the reader of the form says. */
+            detail: string;
+            /** @description The same in one English sentence. */
+            message: string;
         };
         /**
          * FindingView
@@ -2015,6 +2649,83 @@ export interface components {
              */
             ms: number;
         };
+        /** ItemAgreementView */
+        ItemAgreementView: {
+            scorecard_id: string;
+            item: string;
+            name: string;
+            name_en?: string;
+            pairs: components["schemas"]["VerdictPairsView"];
+        };
+        /** ItemDocument */
+        ItemDocument: {
+            key: string;
+            name: string;
+            name_en?: string;
+            /**
+             * Format: double
+             * @default 1
+             */
+            weight: number;
+            /**
+             * @description Failing it makes the criterion 0.
+             * @default false
+             */
+            auto_fail: boolean;
+            /** @description A metric that is held against `min` and `max`; `/scorecards` lists their names. */
+            metric?: string;
+            /** @description Who has to say it; the operator unless told. */
+            speaker?: components["schemas"]["Who"] & unknown;
+            /** @default [] */
+            phrases: string[];
+            /**
+             * @description Names of lists whose phrases count too.
+             * @default []
+             */
+            lexicons: string[];
+            /**
+             * @description A match that overlaps one of these does not count.
+             * @default []
+             */
+            except: string[];
+            /** @default [] */
+            except_lexicons: string[];
+            /**
+             * Format: double
+             * @description Only in this many seconds from the first word on.
+             */
+            first_s?: number;
+            /**
+             * Format: double
+             * @description Only in this many seconds up to the last word.
+             */
+            last_s?: number;
+            /**
+             * Format: double
+             * @description Fewest matches, or the metric's smallest value.
+             */
+            min?: number;
+            /**
+             * Format: double
+             * @description Most matches, or the metric's largest value.
+             */
+            max?: number;
+            after?: components["schemas"]["TriggerDocument"];
+        };
+        /**
+         * ItemReviewView
+         * @description All that people did about an item.
+         */
+        ItemReviewView: {
+            /** @description Key of the item. */
+            item: string;
+            name: string;
+            name_en?: string;
+            /** @description The item is in the call's score. */
+            scored: boolean;
+            /** @description The oldest first. */
+            entries: components["schemas"]["ReviewEntryView"][];
+        };
         /** ItemView */
         ItemView: {
             key: string;
@@ -2024,13 +2735,25 @@ export interface components {
             weight: number;
             /** @description Failing it makes the criterion 0. */
             auto_fail: boolean;
-            verdict: components["schemas"]["VerdictView"];
+            /** @description What counts: a person's word where there is one, else the machine's. */
+            verdict: components["schemas"]["VerdictView"] & unknown;
+            /** @description What the machine says; `reason`, `evidence`, `judged_by` and `comment` are about it. */
+            machine_verdict: components["schemas"]["VerdictView"] & unknown;
             reason: components["schemas"]["ReasonView"];
             evidence: components["schemas"]["EvidenceView"][];
             /** @description Who judged this item. */
             judged_by: components["schemas"]["EngineView"] & unknown;
             /** @description Why, in the model's words. */
             comment?: string;
+            /**
+             * Format: uint32
+             * @description Entries about the item; sent back with a review, which a newer entry refuses.
+             */
+            revision: number;
+            /** @description The person's word in force. */
+            review?: components["schemas"]["ReviewWordView"] & unknown;
+            /** @description The dispute that nobody has settled yet. */
+            dispute?: components["schemas"]["OpenDisputeView"] & unknown;
         };
         /**
          * LaneView
@@ -2060,6 +2783,32 @@ export interface components {
             failed: number;
             /** @description The first of both, those that were given up first. */
             errands: components["schemas"]["ErrandView"][];
+        };
+        /**
+         * LevelsView
+         * @description How many calls of the filtered set are at which level.
+         */
+        LevelsView: {
+            /**
+             * Format: uint64
+             * @description 1: speakers told apart, judged by a language model.
+             */
+            full: number;
+            /**
+             * Format: uint64
+             * @description 2: scored by the rules.
+             */
+            rules: number;
+            /**
+             * Format: uint64
+             * @description 3: speakers not told apart.
+             */
+            unseparated: number;
+            /**
+             * Format: uint64
+             * @description 4: not transcribed.
+             */
+            unheard: number;
         };
         /**
          * LlmView
@@ -2159,6 +2908,15 @@ export interface components {
             payloads: components["schemas"]["PayloadView"][];
         };
         /**
+         * MetricView
+         * @description A metric.
+         */
+        MetricView: {
+            name: string;
+            /** @description `percent`, `per_min`, `s`, `wpm`, `ratio`, `count`, `dbfs`. */
+            unit: string;
+        };
+        /**
          * MetricsView
          * @description Conversation metrics; shares are 0–100.
          */
@@ -2240,6 +2998,8 @@ export interface components {
             input_tokens: number;
             /** Format: uint32 */
             output_tokens: number;
+            /** @description The team's instructions that it was given; null where there are none. */
+            prompt?: components["schemas"]["PromptRefView"] & unknown;
         };
         /** @enum {string} */
         ModelState: "ready" | "missing" | "invalid";
@@ -2277,6 +3037,18 @@ export interface components {
          */
         NamesView: "ru" | "en";
         /**
+         * NewPrompt
+         * @description A new prompt.
+         */
+        NewPrompt: {
+            name: string;
+            content: string;
+            /** @description `score` when left out. */
+            purpose?: components["schemas"]["PurposeView"] & unknown;
+            /** @description Use it from now on, in the place of the one before. */
+            is_active?: boolean;
+        };
+        /**
          * NewSftpUserRequest
          * @description A new one. Without `password` and with `no_password` false the server makes a password.
          */
@@ -2300,6 +3072,11 @@ export interface components {
             keys?: string[];
         };
         /**
+         * @description Why there is no kappa.
+         * @enum {string}
+         */
+        NoKappaView: "too_few" | "one_category";
+        /**
          * NotRemovedView
          * @description A file that was not removed.
          */
@@ -2318,6 +3095,17 @@ export interface components {
             text: string;
             /** @description Digits with the country's code, where it is a phone number. */
             phone?: string;
+        };
+        /**
+         * OpenDisputeView
+         * @description A dispute that nobody has settled yet.
+         */
+        OpenDisputeView: {
+            /** @description Name of the account. */
+            author: string;
+            /** @description RFC 3339. */
+            at: string;
+            comment: string;
         };
         /**
          * @description Who named the operator.
@@ -2343,6 +3131,8 @@ export interface components {
         OperatorsView: {
             items: components["schemas"]["OperatorView"][];
         };
+        /** @enum {string} */
+        OriginView: "built_in" | "file" | "person";
         /**
          * PartRequest
          * @description A part of a turn that is divided.
@@ -2410,6 +3200,17 @@ export interface components {
             items: components["schemas"]["PayloadView"][];
         };
         /**
+         * PercentsView
+         * @description Percents of a call.
+         */
+        PercentsView: {
+            /** Format: double */
+            overall_percent?: number;
+            criteria: components["schemas"]["CriterionView"][];
+        };
+        /** @enum {string} */
+        PeriodStepView: "day" | "week" | "month";
+        /**
          * PointView
          * @description Something that was said.
          */
@@ -2460,6 +3261,77 @@ export interface components {
             call_id?: string;
             /** @description Why it could not be done. */
             message?: string;
+        };
+        /**
+         * PromptPatch
+         * @description A change of a prompt; what is left out stays.
+         */
+        PromptPatch: {
+            name?: string;
+            content?: string;
+            is_active?: boolean;
+            /**
+             * Format: uint32
+             * @description The version that was seen: a newer one refuses the change.
+             */
+            version?: number;
+        };
+        /**
+         * PromptRefView
+         * @description The prompt that a judgement was made with.
+         */
+        PromptRefView: {
+            id: string;
+            /** Format: uint32 */
+            version: number;
+            name: string;
+        };
+        /**
+         * PromptVersionsView
+         * @description All versions of a prompt, the newest first.
+         */
+        PromptVersionsView: {
+            items: components["schemas"]["PromptView"][];
+        };
+        /**
+         * PromptView
+         * @description One version of a prompt.
+         */
+        PromptView: {
+            id: string;
+            /** Format: uint32 */
+            version: number;
+            purpose: components["schemas"]["PurposeView"];
+            name: string;
+            content: string;
+            /** @description Whether it is the one in use for its purpose. */
+            is_active: boolean;
+            created_at: string;
+            /** @description When this version was written. */
+            changed_at: string;
+            author: string;
+        };
+        /**
+         * PromptsView
+         * @description All prompts, by name.
+         */
+        PromptsView: {
+            items: components["schemas"]["PromptView"][];
+            /** @description Whether a language model is turned on: without one nothing reads them. */
+            model: boolean;
+        };
+        /**
+         * PublishRequest
+         * @description A new version.
+         */
+        PublishRequest: {
+            text: string;
+            /** @description What the change is for. */
+            comment?: string;
+            /** @description Put it in force at once. */
+            activate?: boolean;
+            /** @description A draft that is thrown away with that. */
+            draft_id?: string;
         };
         /**
          * PullRunView
@@ -2676,6 +3548,102 @@ export interface components {
             /** @description The first of those that were not removed. */
             failures: components["schemas"]["NotRemovedView"][];
         };
+        /** @enum {string} */
+        RescoredStateView: "waiting" | "scored" | "no_transcript" | "at_work" | "deleted" | "failed";
+        /**
+         * RescoredView
+         * @description One call of an order.
+         */
+        RescoredView: {
+            call_id: string;
+            filename?: string;
+            operator?: string;
+            state: components["schemas"]["RescoredStateView"];
+            before?: components["schemas"]["PercentsView"];
+            /** @description Right after, by the rules. */
+            after?: components["schemas"]["PercentsView"] & unknown;
+            /** @description What the call has now: a language model may have judged it since. */
+            now?: components["schemas"]["PercentsView"] & unknown;
+            /**
+             * Format: uint32
+             * @description Items whose verdict became another.
+             */
+            changed_items: number;
+        };
+        /**
+         * RescoringReport
+         * @description What the order changed, the largest differences first.
+         */
+        RescoringReport: {
+            order: components["schemas"]["RescoringView"];
+            /** @description Averages over the calls that were scored. */
+            before: components["schemas"]["AveragesView"] & unknown;
+            after: components["schemas"]["AveragesView"];
+            now: components["schemas"]["AveragesView"];
+            /**
+             * Format: uint64
+             * @description Calls with another overall percent than before: lower, the same, higher.
+             */
+            lower: number;
+            /** Format: uint64 */
+            same: number;
+            /** Format: uint64 */
+            higher: number;
+            items: components["schemas"]["RescoredView"][];
+            /** Format: uint64 */
+            total: number;
+            /** Format: uint32 */
+            page: number;
+            /** Format: uint32 */
+            page_size: number;
+        };
+        /**
+         * RescoringRequest
+         * @description Which calls; neither ids nor a filter is all that have a score.
+         */
+        RescoringRequest: {
+            ids?: string[];
+            filter?: components["schemas"]["CallFilter"];
+        };
+        /** @enum {string} */
+        RescoringStateView: "running" | "completed" | "cancelled";
+        /**
+         * RescoringView
+         * @description One order.
+         */
+        RescoringView: {
+            id: string;
+            state: components["schemas"]["RescoringStateView"];
+            scorecard_id: string;
+            /** Format: uint32 */
+            scorecard_version: number;
+            scorecard_name: string;
+            author: string;
+            started_at: string;
+            ended_at?: string;
+            /**
+             * Format: uint64
+             * @description Calls in it.
+             */
+            total: number;
+            /**
+             * Format: uint64
+             * @description Done, those left out included.
+             */
+            done: number;
+            /**
+             * Format: uint64
+             * @description Left out: without a transcript, at work, deleted.
+             */
+            skipped: number;
+        };
+        /**
+         * RescoringsView
+         * @description All orders that are kept, the latest first.
+         */
+        RescoringsView: {
+            items: components["schemas"]["RescoringView"][];
+        };
         /**
          * RestoreRequest
          * @description Which version was looked at.
@@ -2703,6 +3671,7 @@ export interface components {
             /** Format: uint32 */
             page_size: number;
             averages: components["schemas"]["AveragesView"];
+            levels: components["schemas"]["LevelsView"];
         };
         /**
          * ResumedView
@@ -2714,6 +3683,92 @@ export interface components {
              * @description Errands that were given up and wait again.
              */
             errands: number;
+        };
+        /**
+         * @description What a person wants to do.
+         * @enum {string}
+         */
+        ReviewActRequest: "confirm" | "change" | "withdraw" | "dispute" | "accept" | "decline";
+        /**
+         * ReviewEntryView
+         * @description One thing that a person did.
+         */
+        ReviewEntryView: {
+            act: components["schemas"]["ActView"];
+            /** @description Name of the account. */
+            author: string;
+            /** @description RFC 3339. */
+            at: string;
+            comment: string;
+            /** @description The verdict that counted before. */
+            from: components["schemas"]["VerdictView"] & unknown;
+            /** @description The verdict that counts after. */
+            to: components["schemas"]["VerdictView"] & unknown;
+            /** @description What the machine said then. */
+            machine: components["schemas"]["VerdictView"] & unknown;
+            /** @description Which machine. */
+            engine: components["schemas"]["EngineView"] & unknown;
+            /** @description Name of the language model, where it was one. */
+            model?: string;
+            scorecard_id: string;
+            /** Format: uint32 */
+            scorecard_version: number;
+            /** Format: uint32 */
+            transcript_version?: number;
+        };
+        /**
+         * ReviewRequest
+         * @description What a person says of an item.
+         */
+        ReviewRequest: {
+            /** @description Key of the item. */
+            item: string;
+            act: components["schemas"]["ReviewActRequest"];
+            /** @description For `change` and `accept`: `met`, `failed` or `not_applicable`. */
+            verdict?: components["schemas"]["VerdictView"] & unknown;
+            /** @description Why; needed for all but `confirm` and `withdraw`. */
+            comment?: string;
+            /** @description The verdict that counted when it was looked at; another one refuses the review. */
+            seen_verdict: components["schemas"]["VerdictView"] & unknown;
+            /**
+             * Format: uint32
+             * @description `revision` of the item that was looked at; another one refuses the review.
+             */
+            revision: number;
+        };
+        /**
+         * ReviewWordView
+         * @description A person's word on an item.
+         */
+        ReviewWordView: {
+            act: components["schemas"]["ActView"];
+            /** @description Name of the account. */
+            author: string;
+            /** @description RFC 3339. */
+            at: string;
+            /** @description May be empty for a confirmation. */
+            comment: string;
+            /**
+             * Format: uint32
+             * @description Version of the scorecard that it was given on.
+             */
+            scorecard_version: number;
+            /** @description It was given on another scorecard or version than the score is of. */
+            other_scorecard: boolean;
+            /**
+             * Format: uint32
+             * @description Version of the transcript that it was given on.
+             */
+            transcript_version?: number;
+            /** @description What the machine said then. */
+            machine_then: components["schemas"]["VerdictView"] & unknown;
+            /** @description The machine says something else now. */
+            machine_changed: boolean;
+        };
+        /** ReviewsView */
+        ReviewsView: {
+            /** @description By the key of the item. */
+            items: components["schemas"]["ItemReviewView"][];
         };
         /**
          * RowView
@@ -2756,6 +3811,23 @@ export interface components {
         SavedQuestionsView: {
             items: components["schemas"]["SavedQuestionView"][];
         };
+        /** ScorePeriodView */
+        ScorePeriodView: {
+            /** @description First day, `YYYY-MM-DD`. */
+            start: string;
+            /**
+             * Format: uint64
+             * @description Calls that have an overall percent.
+             */
+            scored: number;
+            /**
+             * Format: double
+             * @description Mean of their overall percents, with what people said of the verdicts.
+             */
+            overall_percent?: number;
+            /** @description Mean of each criterion. */
+            criteria: components["schemas"]["CriterionView"][];
+        };
         /** ScoreView */
         ScoreView: {
             scorecard: components["schemas"]["ScorecardRefView"];
@@ -2771,8 +3843,26 @@ export interface components {
             stale: boolean;
             /** @description Why; the transcript, where both are true. */
             stale_because?: components["schemas"]["StaleView"] & unknown;
-            /** Format: double */
+            /**
+             * Format: double
+             * @description With what people said of the verdicts.
+             */
             overall_percent?: number;
+            /**
+             * Format: double
+             * @description By the machine alone.
+             */
+            machine_percent?: number;
+            /**
+             * Format: uint32
+             * @description Items whose verdict is another one than the machine's.
+             */
+            changed_items: number;
+            /**
+             * Format: uint32
+             * @description Disputes that nobody has settled yet.
+             */
+            open_disputes: number;
             criteria: components["schemas"]["CriterionScoreView"][];
         };
         /** ScorecardRefView */
@@ -2781,6 +3871,21 @@ export interface components {
             /** Format: uint32 */
             version: number;
             name: string;
+        };
+        /**
+         * ScorecardsView
+         * @description All there is.
+         */
+        ScorecardsView: {
+            /** @description The newest of each scorecard first. */
+            versions: components["schemas"]["CardVersionView"][];
+            drafts: components["schemas"]["CardDraftView"][];
+            /** @description What was in force, the latest first. */
+            history: components["schemas"]["EnforcedView"][];
+            /** @description The configuration names a file: a change of it takes over at the next start. */
+            from_file: boolean;
+            /** @description Metrics that an item can hold against bounds. */
+            metrics: components["schemas"]["MetricView"][];
         };
         /**
          * SftpFileName
@@ -3250,6 +4355,34 @@ export interface components {
             turns: components["schemas"]["TurnView"][];
         };
         /**
+         * @description Who judges.
+         * @enum {string}
+         */
+        TrialEngine: "rules" | "model";
+        /**
+         * TrialRequest
+         * @description What is tried on which call.
+         */
+        TrialRequest: {
+            call_id: string;
+            /** @description The file of a scorecard; the one in force when left out. */
+            scorecard?: string;
+            /** @description Instructions for the model; those in use when left out. */
+            prompt?: string;
+            /** @description The rules when left out. */
+            engine?: components["schemas"]["TrialEngine"] & unknown;
+        };
+        /**
+         * TrialView
+         * @description Both scores of a call.
+         */
+        TrialView: {
+            call_id: string;
+            before: components["schemas"]["ScoreView"];
+            after: components["schemas"]["ScoreView"];
+            changed: components["schemas"]["ChangedItemView"][];
+        };
+        /**
          * TriedNamesView
          * @description What the names tell.
          */
@@ -3273,6 +4406,31 @@ export interface components {
             /** @description The operator that the directory knows. */
             operator?: string;
             details: components["schemas"]["DetailsView"];
+        };
+        /**
+         * TriggerDocument
+         * @description What an item answers to.
+         */
+        TriggerDocument: {
+            /** @description Who; the client unless told. */
+            speaker?: components["schemas"]["Who"] & unknown;
+            /** @default [] */
+            phrases: string[];
+            /** @default [] */
+            lexicons: string[];
+            /** @default [] */
+            except: string[];
+            /**
+             * Format: double
+             * @description The answer has to come within this time, in seconds.
+             */
+            within_s: number;
+            /**
+             * Format: double
+             * @description Share of the triggers that must be answered, 0–1.
+             * @default 1
+             */
+            min_share: number;
         };
         /**
          * TryRequest
@@ -3354,6 +4512,35 @@ export interface components {
             /** @description What the person may do. */
             role: string;
         };
+        /**
+         * VerdictPairsView
+         * @description How often the machine and people said the same.
+         */
+        VerdictPairsView: {
+            /**
+             * Format: uint64
+             * @description Pairs of verdicts.
+             */
+            n: number;
+            /**
+             * Format: double
+             * @description Share of the same ones, 0–1; null without any.
+             */
+            share?: number;
+            /**
+             * Format: double
+             * @description Cohen's kappa, −1 to 1.
+             */
+            kappa?: number;
+            no_kappa?: components["schemas"]["NoKappaView"];
+            /** @description `counts[machine][person]`; both in the order met, failed, not_applicable. */
+            counts: number[][];
+            /**
+             * Format: uint64
+             * @description Items on which the machine gave no verdict it could prove; in no other number.
+             */
+            undecided: number;
+        };
         /** @enum {string} */
         VerdictView: "met" | "failed" | "not_applicable" | "unconfirmed";
         /**
@@ -3399,6 +4586,11 @@ export interface components {
             /** @description One list a channel; 0–255, 255 = full scale. */
             channels: number[][];
         };
+        /**
+         * @description A party.
+         * @enum {string}
+         */
+        Who: "operator" | "client" | "any";
         /**
          * WhyView
          * @description Why something is as it is.
@@ -4094,8 +5286,12 @@ export interface operations {
                 source?: string;
                 /** @description A tag. */
                 tag?: string;
+                /** @description 1 to 4, several separated by commas: see `level` of a call. */
+                level?: string;
                 /** @description An id of another system: of MANGO, of Calltouch, of the file's name. */
                 external_id?: string;
+                /** @description `true`: with an open dispute about a verdict; `false`: without one. */
+                disputed?: boolean;
                 /** @description Words said (any form), file name, operator; "in quotes" as a phrase. */
                 q?: string;
                 /** @description Key of a topic of `/trackers` that was touched. */
@@ -6232,6 +7428,1702 @@ export interface operations {
                 };
                 content: {
                     "application/json; charset=utf-8": components["schemas"]["MetadataView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    scorecards: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ScorecardsView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    publishScorecard: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["PublishRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["CardVersionView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    defaultScorecard: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["CardContentView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    scorecard: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["CardContentView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    scorecardFile: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain; charset=utf-8": string;
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    checkScorecard: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["CardCheckRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["CardCheckView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    activateScorecard: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ScorecardsView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    addScorecardDraft: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["DraftRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["CardDraftView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    saveScorecardDraft: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["DraftRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["CardDraftView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    removeScorecardDraft: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    prompts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["PromptsView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    addPrompt: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["NewPrompt"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["PromptView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    promptVersions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["PromptVersionsView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    changePrompt: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["PromptPatch"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["PromptView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    removePrompt: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    tryDraft: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["TrialRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["TrialView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    rescorings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["RescoringsView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    rescore: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["RescoringRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["RescoringView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    rescoring: {
+        parameters: {
+            query?: {
+                /** @description From 1. */
+                page?: number;
+                /** @description 1–200, 25 when left out. */
+                page_size?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["RescoringReport"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    cancelRescoring: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["RescoringView"];
                 };
             };
             /** @description The request is not understood. */
@@ -8542,6 +11434,455 @@ export interface operations {
                 };
                 content: {
                     "application/json; charset=utf-8": components["schemas"]["EgressPage"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    reviews: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ReviewsView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    reviewItem: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["ReviewRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["CallDetail"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    disputes: {
+        parameters: {
+            query?: {
+                /** @description Those of any state when left out. */
+                state?: components["schemas"]["DisputeStateView"];
+                /** @description From 1. */
+                page?: number;
+                /** @description 1–200, 25 when left out. */
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["DisputesPage"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    agreement: {
+        parameters: {
+            query?: {
+                /** @description Operator's name. */
+                operator?: string;
+                /** @description Calls from then on: RFC 3339 time or `YYYY-MM-DD` in the zone of the settings. */
+                from?: string;
+                /** @description Calls up to then; inclusive. */
+                to?: string;
+                /** @description Id of a scorecard. */
+                scorecard?: string;
+                /** @description Its version. */
+                scorecard_version?: number;
+                /** @description Verdicts of the rules or of a language model. */
+                engine?: components["schemas"]["EngineView"];
+                /** @description Name of a language model. */
+                model?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["AgreementView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    dynamics: {
+        parameters: {
+            query?: {
+                /** @description Operator's name; all calls when left out. */
+                operator?: string;
+                /** @description Calls from then on: RFC 3339 time or `YYYY-MM-DD` in the zone of the settings. */
+                from?: string;
+                /** @description Calls up to then; inclusive. */
+                to?: string;
+                /** @description `week` when left out. */
+                step?: components["schemas"]["PeriodStepView"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["DynamicsView"];
                 };
             };
             /** @description The request is not understood. */

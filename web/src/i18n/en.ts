@@ -275,8 +275,6 @@ export const en: Dictionary = {
     stale_prompt: 'Somebody else changed the instructions meanwhile. Open them again and repeat the change.',
     no_such_prompt: 'These instructions are gone.',
     rescoring_runs: 'Calls are being scored again already. Wait for it, or stop it.',
-    no_calls: 'None of these calls has a transcript.',
-    llm_off: 'The language model is off.',
     network: 'The server does not answer. Check the connection and try again.',
     internal: 'An error happened on the server. Try later; if it stays, tell the administrator.',
     unexpected: 'The server gave an unexpected answer. Try again.',

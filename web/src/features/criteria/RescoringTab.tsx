@@ -21,10 +21,11 @@ export function RescoringTab() {
   const queries = useQueryClient();
   const [opened, setOpened] = useState<string | null>(null);
   const running = orders.data?.some((order) => order.state === 'running') ?? false;
+  const states = orders.data?.map((order) => `${order.id} ${order.state}`).join() ?? '';
   useEffect(() => {
-    // Lists show the new percents once it is done.
-    if (!running) void queries.invalidateQueries({ queryKey: keys.all });
-  }, [running, queries]);
+    // Calls show their new percents, also after an order that nobody saw running.
+    void queries.invalidateQueries({ queryKey: keys.all });
+  }, [states, queries]);
   if (orders.isPending) return <Loading />;
   if (orders.isError) return <ErrorState title={words.title} error={orders.error} onRetry={() => void orders.refetch()} />;
   const shown = opened ?? orders.data[0]?.id ?? null;
