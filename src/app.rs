@@ -383,12 +383,17 @@ impl Thinking {
         if let Some(desk) = &self.desk {
             desk.stop();
         }
-        if let Some(judges) = self.judges {
-            judges.stop();
-        }
-        self.askers.stop();
-        self.making.stop();
-        self.rescorer.stop();
+        let (judges, askers, making) = (self.judges, self.askers, self.making);
+        let rescorer = self.rescorer;
+        // At the same time: each waits a moment for its requests.
+        std::thread::scope(|threads| {
+            threads.spawn(|| askers.stop());
+            threads.spawn(|| making.stop());
+            threads.spawn(|| rescorer.stop());
+            if let Some(judges) = judges {
+                judges.stop();
+            }
+        });
     }
 }
 

@@ -3,6 +3,7 @@
 //! (`CALL_ANALYTICS_TEST_MODEL`, else the one that `./install.sh test` fetches).
 
 mod accounts;
+mod analyses;
 mod auth;
 mod browser_like;
 mod calls;
