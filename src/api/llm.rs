@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jiff::{SignedDuration, Timestamp};
 use poem::web::Data;
 use poem_openapi::param::Query;
 use poem_openapi::payload::Json;
@@ -51,6 +52,21 @@ struct LlmView {
     today: Option<SpentView>,
     /// What may be spent in a day; null is no limit.
     daily_budget: Option<f64>,
+}
+
+/// What was sent to one model in one day.
+#[derive(Object)]
+struct DaySpentView {
+    /// `YYYY-MM-DD`, in the zone of `names.time_zone`.
+    day: String,
+    model: String,
+    spent: SpentView,
+}
+
+/// What was sent and spent, the latest day first.
+#[derive(Object)]
+struct SpendingView {
+    items: Vec<DaySpentView>,
 }
 
 /// What a language model is used for.
@@ -197,6 +213,44 @@ impl LlmApi {
             }
         }
         self.standing(Data(parts), who).await
+    }
+
+    /// Tokens and cost by day and model; what one call cost is in its score and in the ledger.
+    #[oai(path = "/llm/spending", method = "get", operation_id = "llmSpending")]
+    async fn spending(
+        &self,
+        Data(parts): Data<&Arc<Parts>>,
+        _who: SignedIn,
+        /// How many days back, today included; 1 to 366, 31 unless told.
+        days: Query<Option<u32>>,
+    ) -> Result<Json<SpendingView>, ApiError> {
+        let days = days.0.unwrap_or(31);
+        if !(1..=366).contains(&days) {
+            return Err(ApiError::bad_request(
+                "bad_filter",
+                "days is from 1 to 366.",
+            ));
+        }
+        let zone = parts.config.names.time_zone.clone();
+        let from = Timestamp::now() - SignedDuration::from_hours(24 * (i64::from(days) - 1));
+        let from = from
+            .to_zoned(zone.clone())
+            .start_of_day()
+            .map_or(from, |start| start.timestamp());
+        let items = parts
+            .store
+            .run(move |store| store.spending(from, &zone))
+            .await?;
+        Ok(Json(SpendingView {
+            items: items
+                .into_iter()
+                .map(|one| DaySpentView {
+                    day: one.day.to_string(),
+                    model: one.model,
+                    spent: one.spent.into(),
+                })
+                .collect(),
+        }))
     }
 
     /// What was sent to language models, the latest first.

@@ -1,6 +1,7 @@
 //! What left the machine for a language model, and what the judging queue keeps.
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::CallId;
@@ -55,6 +56,27 @@ pub struct Spent {
     pub output_tokens: u64,
     /// What they cost.
     pub cost: f64,
+}
+
+/// What was sent to one model in one day.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DaySpent {
+    /// The day, in the zone of the settings.
+    pub day: Date,
+    /// Name of the model.
+    pub model: String,
+    /// What was sent and spent.
+    pub spent: Spent,
+}
+
+impl Spent {
+    /// Counts one request.
+    pub fn add(&mut self, egress: &Egress) {
+        self.requests += 1;
+        self.input_tokens += u64::from(egress.input_tokens);
+        self.output_tokens += u64::from(egress.output_tokens);
+        self.cost += egress.cost;
+    }
 }
 
 /// A call that waits for a language model.

@@ -64,7 +64,8 @@ impl Message {
 pub struct Shape {
     /// Its name: letters and `_`.
     pub name: &'static str,
-    /// JSON schema, strict: every property required, no other allowed.
+    /// JSON schema, strict: every property required, no other allowed. `maxLength` and
+    /// `maxItems` are sent to a server on this machine only.
     pub schema: Value,
 }
 
@@ -337,9 +338,13 @@ impl Client {
         }
         match (sent.shape, sent.form) {
             (Some(shape), SCHEMA) => {
+                let mut schema = shape.schema.clone();
+                if !self.settings.is_local() {
+                    unbounded(&mut schema);
+                }
                 body["response_format"] = json!({
                     "type": "json_schema",
-                    "json_schema": {"name": shape.name, "strict": true, "schema": shape.schema},
+                    "json_schema": {"name": shape.name, "strict": true, "schema": schema},
                 });
             }
             (Some(_), OBJECT) => body["response_format"] = json!({"type": "json_object"}),
@@ -389,6 +394,20 @@ impl Client {
         } else {
             Err(answer::refusal(status, &bytes, after))
         }
+    }
+}
+
+/// Takes the bounds of lengths away: strict schemas of OpenAI have none, and the small
+/// models that need them are served on this machine.
+fn unbounded(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            fields.remove("maxLength");
+            fields.remove("maxItems");
+            fields.values_mut().for_each(unbounded);
+        }
+        Value::Array(entries) => entries.iter_mut().for_each(unbounded),
+        _ => {}
     }
 }
 

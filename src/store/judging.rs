@@ -1,12 +1,16 @@
 //! Calls that wait for a language model, and the ledger of what was sent to one.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use redb::{ReadableTable, ReadableTableMetadata, TableDefinition, WriteTransaction};
 
 use super::calls::{get, put};
 use super::record::{decode, encode};
 use super::{Store, StoreError, reviews, schema};
-use crate::domain::egress::{Egress, Pending, Spent};
+use crate::domain::egress::{DaySpent, Egress, Pending, Spent};
 use crate::domain::score::ModelState;
 use crate::domain::{Call, CallId, Score};
 
@@ -142,13 +146,27 @@ impl Store {
         let table = txn.open_table(EGRESS)?;
         let mut spent = Spent::default();
         for entry in table.range((from.as_microsecond(), "")..)? {
-            let egress: Egress = decode(entry?.1.value())?;
-            spent.requests += 1;
-            spent.input_tokens += u64::from(egress.input_tokens);
-            spent.output_tokens += u64::from(egress.output_tokens);
-            spent.cost += egress.cost;
+            spent.add(&decode(entry?.1.value())?);
         }
         Ok(spent)
+    }
+
+    /// What was sent and spent since `from`, by day in `zone` and by model, the latest first.
+    pub fn spending(&self, from: Timestamp, zone: &TimeZone) -> Result<Vec<DaySpent>, StoreError> {
+        let txn = self.read()?;
+        let table = txn.open_table(EGRESS)?;
+        let mut days: BTreeMap<(Date, String), Spent> = BTreeMap::new();
+        for entry in table.range((from.as_microsecond(), "")..)? {
+            let egress: Egress = decode(entry?.1.value())?;
+            let day = egress.at.to_zoned(zone.clone()).date();
+            days.entry((day, egress.model.clone()))
+                .or_default()
+                .add(&egress);
+        }
+        let days = days.into_iter().rev();
+        Ok(days
+            .map(|((day, model), spent)| DaySpent { day, model, spent })
+            .collect())
     }
 }
 

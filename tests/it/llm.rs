@@ -68,6 +68,15 @@ async fn a_model_judges_what_the_rules_have_scored() {
     let requests = double.requests() as f64;
     assert_eq!(standing["today"]["cost"].as_f64(), Some(requests * 0.12));
     assert!(!standing.to_string().contains(KEY));
+    let spending = server.get("/llm/spending").await;
+    assert_eq!(spending["items"].as_array().map(Vec::len), Some(1));
+    assert_eq!(
+        (
+            &spending["items"][0]["model"],
+            &spending["items"][0]["spent"]
+        ),
+        (&json!("small"), &standing["today"])
+    );
     let _ = server.stop().await;
 }
 

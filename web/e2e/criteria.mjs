@@ -1,7 +1,7 @@
 // The team's own criteria in a real browser: a draft, its faults, a trial, putting it in force, the past by it.
 import { assert, assertNoOverflow, check, env, shot } from './harness.mjs';
 
-export async function criteria(page, browser, callId) {
+export async function scorecards(page, callId) {
   await page.goto(`${env.baseUrl}#/calls/${callId}`);
   const before = await page.getByTestId('score-overall').getAttribute('data-percent');
   await check('a fault is shown beside its item as one types, and the draft mends and saves itself', async () => {

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { files } from './files.mjs';
-import { criteria } from './criteria.mjs';
+import { scorecards } from './criteria.mjs';
 import { quality } from './quality.mjs';
 import { questions } from './questions.mjs';
 import { assert, assertNoOverflow, assertPlaysFrom, check, complaintsSoFar, env, finish, launch, shot, signIn, visit } from './harness.mjs';
@@ -25,7 +25,7 @@ try {
   await files(page, browser);
   await quality(page, browser, callId);
   await questions(page, callId);
-  await criteria(page, browser, callId);
+  await scorecards(page, callId);
   await outside(page);
   await languageAndTheme(page);
   await losingTheConnection();

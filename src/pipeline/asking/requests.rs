@@ -11,6 +11,12 @@ use crate::pipeline::score::{GUARD, MARKS};
 /// Most letters of an unusable answer that are shown to the model again.
 const MAX_SHOWN: usize = 4000;
 
+/// Bounds of an answer, so that a small model that repeats itself comes to an end:
+/// letters of a text and of a quote, and entries of a list.
+const MAX_TEXT: usize = 2000;
+const MAX_QUOTE: usize = 300;
+const MAX_LIST: usize = 8;
+
 /// A quote as a model gives it.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub(super) struct Quoted {
@@ -61,12 +67,15 @@ fn object(properties: Value) -> Value {
 
 /// The form of an answer. `answer` comes first, so that it can be shown while it is written.
 pub(super) fn answer_shape() -> Shape {
-    let quote = object(json!({"turn": {"type": "integer"}, "text": {"type": "string"}}));
+    let quote = object(json!({
+        "turn": {"type": "integer"},
+        "text": {"type": "string", "maxLength": MAX_QUOTE},
+    }));
     Shape {
         name: "answer",
         schema: object(json!({
-            "answer": {"type": "string"},
-            "quotes": {"type": "array", "items": quote},
+            "answer": {"type": "string", "maxLength": MAX_TEXT},
+            "quotes": {"type": "array", "items": quote, "maxItems": MAX_LIST},
         })),
     }
 }
@@ -74,16 +83,16 @@ pub(super) fn answer_shape() -> Shape {
 /// The form of a summary.
 pub(super) fn summary_shape() -> Shape {
     let told = object(json!({
-        "text": {"type": "string"},
+        "text": {"type": "string", "maxLength": MAX_QUOTE},
         "turn": {"type": "integer"},
-        "quote": {"type": "string"},
+        "quote": {"type": "string", "maxLength": MAX_QUOTE},
     }));
     Shape {
         name: "summary",
         schema: object(json!({
-            "summary": {"type": "string"},
+            "summary": {"type": "string", "maxLength": MAX_TEXT},
             "next_step": told.clone(),
-            "objections": {"type": "array", "items": told},
+            "objections": {"type": "array", "items": told, "maxItems": MAX_LIST},
         })),
     }
 }

@@ -172,6 +172,12 @@ pub(super) fn request(questions: &[&Question], lines: &str, team: &str) -> Vec<M
     ]
 }
 
+/// Bounds of an answer, so that a small model that repeats itself comes to an end:
+/// quotes of an item, and letters of one and of a comment.
+const MAX_QUOTES: usize = 4;
+const MAX_QUOTE: usize = 200;
+const MAX_COMMENT: usize = 200;
+
 /// The form of the answer about these questions.
 pub(super) fn shape(questions: &[&Question]) -> Shape {
     let keys: Vec<&str> = questions.iter().map(|question| question.key).collect();
@@ -184,16 +190,21 @@ pub(super) fn shape(questions: &[&Question]) -> Shape {
             .collect();
         json!({"type": "object", "required": required, "additionalProperties": false, "properties": properties})
     };
-    let quote = object(json!({"turn": {"type": "integer"}, "text": {"type": "string"}}));
+    let quote = object(json!({
+        "turn": {"type": "integer"},
+        "text": {"type": "string", "maxLength": MAX_QUOTE},
+    }));
     let item = object(json!({
         "key": {"type": "string", "enum": keys},
         "said": {"type": "string", "enum": ["yes", "no", "no_occasion"]},
-        "quotes": {"type": "array", "items": quote},
-        "comment": {"type": "string"},
+        "quotes": {"type": "array", "items": quote, "maxItems": MAX_QUOTES},
+        "comment": {"type": "string", "maxLength": MAX_COMMENT},
     }));
     Shape {
         name: "verdicts",
-        schema: object(json!({"items": {"type": "array", "items": item}})),
+        schema: object(json!({
+            "items": {"type": "array", "items": item, "maxItems": questions.len()},
+        })),
     }
 }
 

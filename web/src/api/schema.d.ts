@@ -1217,6 +1217,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/llm/spending": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tokens and cost by day and model; what one call cost is in its score and in the ledger. */
+        get: operations["llmSpending"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/llm/egress": {
         parameters: {
             query?: never;
@@ -2215,6 +2232,16 @@ export interface components {
             /** @description Its text comes at `/results/{id}/answers/{answer}/events` while it is null here. */
             answer?: components["schemas"]["AnswerView"] & unknown;
             analysis?: components["schemas"]["AnalysisView"];
+        };
+        /**
+         * DaySpentView
+         * @description What was sent to one model in one day.
+         */
+        DaySpentView: {
+            /** @description `YYYY-MM-DD`, in the zone of `names.time_zone`. */
+            day: string;
+            model: string;
+            spent: components["schemas"]["SpentView"];
         };
         /**
          * DetailsView
@@ -4163,6 +4190,13 @@ export interface components {
          * @enum {string}
          */
         SpeakersView: "channels" | "diarized" | "unseparated";
+        /**
+         * SpendingView
+         * @description What was sent and spent, the latest day first.
+         */
+        SpendingView: {
+            items: components["schemas"]["DaySpentView"][];
+        };
         /**
          * SpentView
          * @description What was sent and spent.
@@ -11347,6 +11381,91 @@ export interface operations {
                 };
                 content: {
                     "application/json; charset=utf-8": components["schemas"]["LlmView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    llmSpending: {
+        parameters: {
+            query?: {
+                /** @description How many days back, today included; 1 to 366, 31 unless told. */
+                days?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["SpendingView"];
                 };
             };
             /** @description The request is not understood. */

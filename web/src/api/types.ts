@@ -92,6 +92,7 @@ export type RescoringReport = Wire<Schemas['RescoringReport']>;
 export type CallFilter = Schemas['CallFilter'];
 export type Llm = Schemas['LlmView'];
 export type EgressPage = Schemas['EgressPage'];
+export type Spending = Schemas['SpendingView'];
 export type Quote = Schemas['QuoteView'];
 export type Finding = Wire<Schemas['FindingView']>;
 export type Answer = Wire<Schemas['AnswerView']>;

@@ -16,6 +16,8 @@ export const enLlm: typeof ruLlm = {
     of: (spent: string, budget: string) => `${spent} of ${budget}`,
     resume: 'Try now',
     until: (time: string) => `Paused until ${time}.`,
+    days: 'Spending by day',
+    dayColumns: ['Day', 'Model', 'Requests', 'Tokens', 'Cost'],
     ledger: 'What was sent to the model',
     nothing: 'Nothing was sent.',
     columns: ['Time', 'Call', 'Characters', 'Hidden', 'Tokens', 'Outcome'],

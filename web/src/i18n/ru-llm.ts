@@ -14,6 +14,8 @@ export const ruLlm = {
     of: (spent: string, budget: string) => `${spent} из ${budget}`,
     resume: 'Попробовать сейчас',
     until: (time: string) => `Пауза до ${time}.`,
+    days: 'Расход по дням',
+    dayColumns: ['День', 'Модель', 'Запросов', 'Токенов', 'Стоимость'],
     ledger: 'Что отправлено модели',
     nothing: 'Ничего не отправлялось.',
     columns: ['Время', 'Звонок', 'Символов', 'Скрыто', 'Токенов', 'Итог'],

@@ -24,7 +24,7 @@ export function RescoringTab() {
   const states = orders.data?.map((order) => `${order.id} ${order.state}`).join() ?? '';
   useEffect(() => {
     // Calls show their new percents, also after an order that nobody saw running.
-    void queries.invalidateQueries({ queryKey: keys.all });
+    if (states) void queries.invalidateQueries({ queryKey: keys.all });
   }, [states, queries]);
   if (orders.isPending) return <Loading />;
   if (orders.isError) return <ErrorState title={words.title} error={orders.error} onRetry={() => void orders.refetch()} />;

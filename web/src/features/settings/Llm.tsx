@@ -1,5 +1,5 @@
 import { useState, type ReactNode } from 'react';
-import { useEgress, useLlm, useResumeLlm } from '../../api/llm';
+import { useEgress, useLlm, useResumeLlm, useSpending } from '../../api/llm';
 import { useI18n } from '../../i18n';
 import { Button } from '../../ui/Button';
 import { Notice, useErrorText } from '../../ui/States';
@@ -51,8 +51,49 @@ export function LlmSection() {
         </div>
       )}
       <Facts rows={rows} />
+      <Days />
       <Ledger />
     </Section>
+  );
+}
+
+/** What each day cost, by model. */
+function Days() {
+  const { t, fmt } = useI18n();
+  const words = t.llm;
+  const [open, setOpen] = useState(false);
+  const days = useSpending(open).data?.items;
+  return (
+    <details className="mt-4" onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary className="cursor-pointer font-medium text-accent">{words.days}</summary>
+      {days && days.length === 0 && <p className="mt-2 text-ink-soft">{words.nothing}</p>}
+      {days && days.length > 0 && (
+        <table className="mt-2 w-full text-left text-[0.88rem]">
+          <thead className="text-ink-faint">
+            <tr>
+              {words.dayColumns.map((name) => (
+                <th key={name} className="py-1 pr-3 font-medium">
+                  {name}
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody className="tabular">
+            {days.map(({ day, model, spent }) => (
+              <tr key={`${day} ${model}`} className="border-t border-line">
+                <td className="py-1 pr-3 whitespace-nowrap">{day}</td>
+                <td className="py-1 pr-3 break-all">{model}</td>
+                <td className="py-1 pr-3">{fmt.number(spent.requests)}</td>
+                <td className="py-1 pr-3">
+                  {fmt.number(spent.input_tokens)} / {fmt.number(spent.output_tokens)}
+                </td>
+                <td className="py-1">{fmt.number(spent.cost, 2)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+    </details>
   );
 }
 
