@@ -69,7 +69,7 @@ preset = "llamacpp"
 base_url = "http://127.0.0.1:$llm_port/v1"
 model = "gemma-3-270m"
 context_tokens = 16384
-answer_tokens = 3000
+answer_tokens = 2000
 timeout_s = 600
 TOML
 port=$(free_port)
