@@ -1,6 +1,7 @@
 import { useQueryClient } from '@tanstack/react-query';
 import { useEffect, useRef, useState, type ReactNode } from 'react';
 import { connectionStore } from '../api/live';
+import { useLlm } from '../api/llm';
 import { useOpenDisputes } from '../api/reviews';
 import { sessionKey, signOut, useHealth } from '../api/session';
 import { useStore } from '../api/store';
@@ -157,9 +158,13 @@ function ServerNotices({ onRetryConnection }: { onRetryConnection(): void }) {
   const lost = connection === 'lost';
   const modelBad = model === 'missing' || model === 'invalid';
   const storeBad = health.data?.store.ok === false;
+  // A fault that passes by itself is told in the settings; these wait for somebody.
+  const llm = useLlm().data;
+  const paused = llm?.paused && ['llm_quota', 'llm_denied', 'llm_budget'].includes(llm.paused.code) ? llm.paused : null;
+  const codes: Record<string, string> = t.score.model.codes;
   return (
     <div role="status" aria-live="polite" className="mx-auto w-full max-w-[90rem] px-3 sm:px-6">
-      <div className={`flex flex-col gap-2 ${lost || modelBad || storeBad ? 'pt-4' : ''}`}>
+      <div className={`flex flex-col gap-2 ${lost || modelBad || storeBad || paused ? 'pt-4' : ''}`}>
         {lost && (
           <div data-testid="connection-lost">
             <Notice
@@ -172,6 +177,20 @@ function ServerNotices({ onRetryConnection }: { onRetryConnection(): void }) {
               }
             >
               {t.connection.lost}
+            </Notice>
+          </div>
+        )}
+        {paused && (
+          <div data-testid="llm-alert">
+            <Notice
+              tone="fair"
+              action={
+                <a className="font-medium underline underline-offset-4" href="#/settings">
+                  {t.nav.settings}
+                </a>
+              }
+            >
+              {t.llm.stopped} {codes[paused.code] ?? paused.message}
             </Notice>
           </div>
         )}

@@ -16,6 +16,7 @@ export const enLlm: typeof ruLlm = {
     of: (spent: string, budget: string) => `${spent} of ${budget}`,
     resume: 'Try now',
     until: (time: string) => `Paused until ${time}.`,
+    stopped: 'The language model does not judge calls, the rules do.',
     days: 'Spending by day',
     dayColumns: ['Day', 'Model', 'Requests', 'Tokens', 'Cost'],
     ledger: 'What was sent to the model',

@@ -14,6 +14,7 @@ export const ruLlm = {
     of: (spent: string, budget: string) => `${spent} из ${budget}`,
     resume: 'Попробовать сейчас',
     until: (time: string) => `Пауза до ${time}.`,
+    stopped: 'Языковая модель не оценивает звонки, действуют правила.',
     days: 'Расход по дням',
     dayColumns: ['День', 'Модель', 'Запросов', 'Токенов', 'Стоимость'],
     ledger: 'Что отправлено модели',
