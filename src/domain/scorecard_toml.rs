@@ -106,6 +106,10 @@ pub fn compile(document: &CardDocument, version: u32) -> Result<Scorecard, Inval
         .collect();
     reader.at = (None, None);
     if reader.phrases > MAX_PHRASES {
+        // Lists beyond the bound were not looked at.
+        reader
+            .faults
+            .retain(|fault| fault.code != FaultCode::NoPhrases);
         reader.fault("lexicons", FaultCode::TooMany);
     }
     if reader.faults.is_empty() {
