@@ -206,7 +206,9 @@ impl Reader<'_> {
         for name in lexicons {
             match known.get(name) {
                 // What is too much is not copied any more.
-                Some(more) if self.phrases <= MAX_PHRASES => all.extend(more.iter().cloned()),
+                Some(more) if self.phrases + all.len() <= MAX_PHRASES => {
+                    all.extend(more.iter().cloned());
+                }
                 Some(_) => {}
                 None => self.fault_of(place, FaultCode::NoLexicon, name),
             }
