@@ -69,7 +69,7 @@ export function ScorePanel({ score, player, callId }: Props) {
         </div>
         {score.stale && (
           <div className="mt-3">
-            <Notice tone="fair" action={score.stale_because === 'transcript' && callId && <RescoreButton callId={callId} />}>
+            <Notice tone="fair" action={callId && <RescoreButton callId={callId} />}>
               {score.stale_because === 'transcript' ? t.again.staleTranscript : t.score.stale}
             </Notice>
           </div>
