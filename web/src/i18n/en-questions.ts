@@ -127,6 +127,17 @@ export const enQuestions: typeof ruQuestions = {
       signs: 'Signs: “a|b” any of the words, “word*” any ending, “=word” this form only, “word?” may be missing, “*” any word, “...” up to four words.',
       saved: 'The topics are changed; the calls are looked through again',
       faults: 'Correct this:',
+      faultPlaces: { name: 'Name', name_en: 'English name', phrases: 'Phrases', except: 'Exceptions' },
+      faultLine: (place, line) => `${place}, line ${line}`,
+      faultKinds: {
+        empty: 'empty',
+        name: 'from 1 to 120 characters on one line are needed',
+        none: 'at least one is needed',
+        many: 'too many together with the exceptions',
+        long: 'the phrase is too long',
+        word: 'this is not a word; write words, a|b, word*, =word, word?, * and ...',
+        must: 'there is no word that must be said',
+      },
     },
   },
 };

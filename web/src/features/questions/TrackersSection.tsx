@@ -8,6 +8,7 @@ import { ConfirmDialog, Dialog } from '../../ui/Dialog';
 import { ErrorState, Notice, useErrorText } from '../../ui/States';
 import { toast } from '../../ui/Toasts';
 import { Section } from '../settings/parts';
+import { trackerFault } from './faults';
 
 /** What is looked for in every call. */
 export function TrackersSection() {
@@ -141,7 +142,7 @@ function TrackerDialog({ tracker, onClose }: { tracker: Tracker | null; onClose(
                   <ul className="list-disc pl-5">
                     {faults.map((fault) => (
                       <li key={fault} className="break-words">
-                        {fault}
+                        {trackerFault(fault, t)}
                       </li>
                     ))}
                   </ul>

@@ -217,7 +217,7 @@ it('edits a topic, and shows where it is wrong', async () => {
   const dialog = screen.getByTestId('tracker-dialog');
   await userEvent.type(within(dialog).getByLabelText('Фразы, по одной в строке'), '\n сколько ... стоит ');
   await userEvent.click(within(dialog).getByRole('button', { name: 'Сохранить' }));
-  expect(await within(dialog).findByText('phrases[1]: it is empty')).toBeInTheDocument();
+  expect(await within(dialog).findByText('Фразы, строка 2: пусто')).toBeInTheDocument();
   expect(sent.at(-1)).toEqual(['PUT /trackers/price', { name: 'Цена', name_en: 'Price', phrases: ['цена', 'сколько ... стоит'], except: [] }]);
 });
 
