@@ -3,6 +3,7 @@
 //! one before anything is promised, the other while people are using it.
 
 mod archive;
+mod doors;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,8 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use jiff::Timestamp;
-use poem::Server;
-use poem::listener::{Acceptor, Listener, TcpListener};
+use poem::EndpointExt;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -46,6 +46,8 @@ use crate::sftp;
 use crate::speech::model::{Manifest, ModelError, ModelStore};
 use crate::store::{Store, StoreError};
 pub use archive::ArchiveDoor;
+pub use doors::HttpsAddress;
+use doors::{Bound, Doors};
 
 /// Requests in flight get this long to finish when the server stops.
 const GRACE: Duration = Duration::from_secs(5);
@@ -154,7 +156,7 @@ pub struct App {
     fetching: Fetching,
     pulling: pull::Watching,
     schedule: Schedule,
-    acceptor: <TcpListener<SocketAddr> as Listener>::Acceptor,
+    doors: Doors,
     control: tokio::net::UnixListener,
     address: SocketAddr,
     first_password: Option<String>,
@@ -202,19 +204,13 @@ impl App {
     /// Opens the store and the index, starts the workers and binds the address.
     /// `executable` is this program: it is started again as the speech worker.
     pub async fn build(config: Config, executable: PathBuf) -> anyhow::Result<Self> {
-        let acceptor = TcpListener::bind(config.listen)
-            .into_acceptor()
-            .await
-            .with_context(|| format!("the address {} cannot be used", config.listen))?;
-        let address = acceptor
-            .local_addr()
-            .first()
-            .and_then(|address| address.as_socket_addr().copied())
-            .unwrap_or(config.listen);
+        let bound = Bound::new(&config).await?;
         let opened = config.clone();
         let (store, search, rules, first_password, key) =
             tokio::task::spawn_blocking(move || open(&opened)).await??;
         let (store, search) = (Arc::new(store), Arc::new(search));
+        let doors = bound.open(&config).await?;
+        let address = doors.address()?;
         let control = control::bind(&config.data_dir).context("the control socket")?;
         let events = Events::default();
         let tools = Tools {
@@ -290,7 +286,7 @@ impl App {
             fetching,
             pulling,
             schedule,
-            acceptor,
+            doors,
             control,
             address,
             first_password,
@@ -302,6 +298,11 @@ impl App {
     /// The address that is listened at (with the port the system chose for port 0).
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where HTTPS is served, where it is.
+    pub fn https(&self) -> Option<HttpsAddress> {
+        self.doors.https()
     }
 
     /// Password of the user `admin`, when this start made it.
@@ -344,9 +345,10 @@ impl App {
             stop.await;
             stopping.cancel();
         };
-        let served = Server::new_with_acceptor(self.acceptor)
-            .run_with_graceful_shutdown(api::routes(Arc::clone(&self.parts)), signal, Some(GRACE))
-            .await;
+        let routes = api::routes(Arc::clone(&self.parts)).boxed();
+        let (config, stopping) = (&self.parts.config, self.parts.stopping.clone());
+        let served = self.doors.serve(config, routes, stopping, GRACE);
+        tokio::join!(signal, served);
         control.abort();
         self.schedule.stop().await;
         let (workers, fetching, parts) = (self.workers, self.fetching, self.parts);
@@ -364,7 +366,7 @@ impl App {
             thinking.stop();
         })
         .await?;
-        served.context("the server")
+        Ok(())
     }
 }
 

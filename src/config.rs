@@ -1,6 +1,8 @@
 //! One TOML file, environment variables over it, command line over both;
 //! validated whole at start, every fault named at once.
 
+mod http;
+mod https;
 mod llm;
 mod machine;
 mod outside;
@@ -16,6 +18,8 @@ use toml::{Table, Value};
 use crate::domain::language::LANGUAGES;
 use crate::domain::{RawEndings, Source};
 
+pub use http::{Http, ProxyHeader};
+pub use https::{Acme, CertificateSource, Challenge, Https, Name};
 pub use llm::{Llm, Masking, Structured};
 pub use outside::{CALLTOUCH_FIELDS, Calltouch, CalltouchSite, Mango, Names, Network, Secret};
 pub use pull::{PullAfter, PullProtocol, PullSource};
@@ -37,6 +41,10 @@ pub struct Config {
     pub log: String,
     /// Largest file taken in, in bytes.
     pub max_upload_bytes: u64,
+    /// Connections, and proxies in front.
+    pub http: Http,
+    /// HTTPS.
+    pub https: Https,
     /// Recognition.
     pub speech: Speech,
     /// Scoring.
@@ -186,6 +194,9 @@ impl Config {
     ) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let mut speech = section(&mut table, "speech", faults);
+        let http = http::read(section(&mut table, "http", faults), faults);
+        let https = section(&mut table, "https", faults);
+        let https = https::read(https, env("CALL_ANALYTICS_HTTPS_LISTEN"), faults);
         let mut scoring = section(&mut table, "scoring", faults);
         let sources = section(&mut table, "sources", faults);
         let raw = raw_of(section(&mut table, "raw", faults), faults);
@@ -310,6 +321,8 @@ impl Config {
             listen,
             log,
             max_upload_bytes: max_upload_mb.saturating_mul(1024 * 1024),
+            http,
+            https,
             speech,
             scoring: Scoring { scorecard },
             sources,

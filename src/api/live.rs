@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::auth::SignedIn;
 use super::error::ApiError;
+use super::peer;
 use super::views::{StageView, StatusView, overall_progress};
 use crate::app::Parts;
 use crate::events::{Event, Events};
@@ -64,13 +65,10 @@ fn same_origin(request: &Request) -> bool {
     let Some(origin) = request.header("origin") else {
         return true;
     };
-    let host = request
-        .header("x-forwarded-host")
-        .or_else(|| request.header("host"))
-        .unwrap_or_default();
+    let host = peer::host(request).unwrap_or_default();
     origin
         .split_once("://")
-        .is_some_and(|(_, origin_host)| origin_host.eq_ignore_ascii_case(host))
+        .is_some_and(|(_, origin_host)| origin_host.eq_ignore_ascii_case(&host))
 }
 
 async fn serve(stream: WebSocketStream, events: Events, mut files: watch::Receiver<()>) {

@@ -18,6 +18,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("config", &["domain"]),
     ("events", &["domain"]),
     ("export", &["domain"]),
+    ("https", &["config"]),
+    ("serving", &["config", "https"]),
     ("store", &["domain"]),
     ("speech", &["domain"]),
     ("llm", &["domain", "config"]),
@@ -45,7 +47,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "app",
         &[
             "domain", "config", "events", "store", "speech", "llm", "search", "pipeline", "intake",
-            "report", "accounts", "sftp", "control", "schedule", "api",
+            "report", "accounts", "sftp", "control", "schedule", "api", "https", "serving",
         ],
     ),
     (

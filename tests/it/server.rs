@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use call_analytics::app::App;
+use call_analytics::app::{App, HttpsAddress};
 use call_analytics::config::{Config, Overrides};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
@@ -65,6 +65,8 @@ pub(crate) struct Server {
     pub(crate) password: String,
     /// The key that tokens are signed with.
     pub(crate) token_key: [u8; 32],
+    /// Where HTTPS is served, where it is.
+    pub(crate) https: Option<HttpsAddress>,
     data: TempDir,
     stop: oneshot::Sender<()>,
     task: JoinHandle<anyhow::Result<()>>,
@@ -126,6 +128,7 @@ impl Server {
             .store
             .secret("token_key", || panic!("there is no key"))
             .expect("the key");
+        let https = app.https();
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(app.run_until_stopped(async {
             let _ = stopped.await;
@@ -134,6 +137,7 @@ impl Server {
             client: Client::login(&base, "admin", &password).await,
             password,
             token_key,
+            https,
             data,
             stop,
             task,
