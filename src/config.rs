@@ -1,6 +1,7 @@
 //! One TOML file, environment variables over it, command line over both;
 //! validated whole at start, every fault named at once.
 
+mod accounts;
 mod llm;
 mod machine;
 mod outside;
@@ -16,6 +17,7 @@ use toml::{Table, Value};
 use crate::domain::language::LANGUAGES;
 use crate::domain::{RawEndings, Source};
 
+pub use accounts::{Accounts, FactorNeeded};
 pub use llm::{Llm, Masking, Structured};
 pub use outside::{CALLTOUCH_FIELDS, Calltouch, CalltouchSite, Mango, Names, Network, Secret};
 pub use pull::{PullAfter, PullProtocol, PullSource};
@@ -53,6 +55,8 @@ pub struct Config {
     pub calltouch: Calltouch,
     /// The SFTP server.
     pub sftp: Sftp,
+    /// Accounts of the page.
+    pub accounts: Accounts,
     /// The language model.
     pub llm: Llm,
     /// Servers that recordings are pulled from.
@@ -195,6 +199,7 @@ impl Config {
         let sftp = section(&mut table, "sftp", faults);
         let sftp = sftp::read(sftp, env("CALL_ANALYTICS_SFTP_LISTEN"), faults);
         let llm = llm::read(section(&mut table, "llm", faults), env, faults);
+        let accounts = accounts::read(section(&mut table, "accounts", faults), faults);
         let pull = pull::read(section(&mut table, "pull", faults), env, faults);
         let mut root = Section {
             name: "",
@@ -318,6 +323,7 @@ impl Config {
             mango,
             calltouch,
             sftp,
+            accounts,
             llm,
             pull,
         }
