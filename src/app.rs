@@ -16,10 +16,11 @@ use poem::EndpointExt;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::accounts::{self, AccountError};
+use crate::accounts;
+use crate::accounts::limits::{KeyLimits, OpenLimits, SignInLimits};
 use crate::api;
-use crate::api::sessions::Tokens;
 use crate::api::sftp_stream::Downloads;
+use crate::api::tokens::Tokens;
 use crate::config::Config;
 use crate::control;
 use crate::domain::card_version::CardOrigin;
@@ -92,6 +93,12 @@ pub struct Parts {
     pub stopping: CancellationToken,
     /// When the server was built.
     pub started: Instant,
+    /// How often sign-ins may be tried.
+    pub sign_ins: SignInLimits,
+    /// How often keys may ask.
+    pub key_limits: KeyLimits,
+    /// WebSockets of each account.
+    pub sockets: OpenLimits,
     hashing: Semaphore,
 }
 
@@ -206,9 +213,9 @@ impl App {
     pub async fn build(config: Config, executable: PathBuf) -> anyhow::Result<Self> {
         let bound = Bound::new(&config).await?;
         let opened = config.clone();
-        let (store, search, rules, first_password, key) =
+        let (store, search, rules, first_password, tokens) =
             tokio::task::spawn_blocking(move || open(&opened)).await??;
-        let (store, search) = (Arc::new(store), Arc::new(search));
+        let search = Arc::new(search);
         let doors = bound.open(&config).await?;
         let address = doors.address()?;
         let control = control::bind(&config.data_dir).context("the control socket")?;
@@ -274,7 +281,10 @@ impl App {
             outside,
             pulls,
             downloads: Downloads::default(),
-            tokens: Tokens::new(&key),
+            tokens,
+            sign_ins: SignInLimits::default(),
+            key_limits: KeyLimits::default(),
+            sockets: OpenLimits::default(),
             stopping: CancellationToken::new(),
             started: Instant::now(),
             hashing: Semaphore::new(HASHES_AT_ONCE),
@@ -470,7 +480,7 @@ async fn start_sftp(
     .await?
 }
 
-type Opened = (Store, Search, Rules, Option<String>, [u8; 32]);
+type Opened = (Arc<Store>, Search, Rules, Option<String>, Tokens);
 
 fn open(config: &Config) -> anyhow::Result<Opened> {
     let store = Store::open(&config.data_dir)
@@ -483,8 +493,7 @@ fn open(config: &Config) -> anyhow::Result<Opened> {
     let given = scorecard(config)?;
     let card = store.adopt_scorecard(given.card, &given.text, given.origin, Timestamp::now())?;
     let first_password = accounts::ensure_first_admin(&store)?;
-    let mut fresh = [0u8; 32];
-    getrandom::fill(&mut fresh).map_err(|error| AccountError::Hash(error.to_string()))?;
-    let key = store.secret("token_key", || fresh)?;
-    Ok((store, search, Rules::compile(card), first_password, key))
+    let store = Arc::new(store);
+    let tokens = Tokens::open(Arc::clone(&store), Timestamp::now())?;
+    Ok((store, search, Rules::compile(card), first_password, tokens))
 }

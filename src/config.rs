@@ -1,6 +1,7 @@
 //! One TOML file, environment variables over it, command line over both;
 //! validated whole at start, every fault named at once.
 
+mod accounts;
 mod http;
 mod https;
 mod llm;
@@ -20,6 +21,7 @@ use crate::domain::{RawEndings, Source};
 
 pub use http::{Http, ProxyHeader};
 pub use https::{Acme, CertificateSource, Challenge, Https, Name};
+pub use accounts::{Accounts, FactorNeeded};
 pub use llm::{Llm, Masking, Structured};
 pub use outside::{CALLTOUCH_FIELDS, Calltouch, CalltouchSite, Mango, Names, Network, Secret};
 pub use pull::{PullAfter, PullProtocol, PullSource};
@@ -61,6 +63,8 @@ pub struct Config {
     pub calltouch: Calltouch,
     /// The SFTP server.
     pub sftp: Sftp,
+    /// Accounts of the page.
+    pub accounts: Accounts,
     /// The language model.
     pub llm: Llm,
     /// Servers that recordings are pulled from.
@@ -206,6 +210,7 @@ impl Config {
         let sftp = section(&mut table, "sftp", faults);
         let sftp = sftp::read(sftp, env("CALL_ANALYTICS_SFTP_LISTEN"), faults);
         let llm = llm::read(section(&mut table, "llm", faults), env, faults);
+        let accounts = accounts::read(section(&mut table, "accounts", faults), faults);
         let pull = pull::read(section(&mut table, "pull", faults), env, faults);
         let mut root = Section {
             name: "",
@@ -331,6 +336,7 @@ impl Config {
             mango,
             calltouch,
             sftp,
+            accounts,
             llm,
             pull,
         }

@@ -6,6 +6,7 @@ use std::cmp::Ordering;
 
 use jiff::Timestamp;
 
+use crate::domain::access::Sight;
 use crate::domain::call::{CriterionSummary, ScoreSummary};
 use crate::domain::periods::MAX_PERIODS;
 use crate::domain::score::one_decimal;
@@ -31,6 +32,8 @@ pub enum ReportError {
 /// Which calls; an empty filter takes all.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
+    /// Of these operators only.
+    pub sight: Sight,
     /// Operator's name, case does not matter.
     pub operator: Option<String>,
     /// Not before.
@@ -180,9 +183,10 @@ pub fn select(store: &Store, search: &Search, filter: &Filter) -> Result<Vec<Ent
         .sources(&filter.sources);
     let mut entries = Vec::new();
     store.each_entry(|entry| {
-        let wanted = found
-            .as_ref()
-            .is_none_or(|ids| ids.contains(entry.call.id.as_str()) || named(filter, &entry))
+        let wanted = filter.sight.sees(entry.call.operator.as_deref())
+            && found
+                .as_ref()
+                .is_none_or(|ids| ids.contains(entry.call.id.as_str()) || named(filter, &entry))
             && of_topic
                 .as_ref()
                 .is_none_or(|ids| ids.contains(entry.call.id.as_str()))

@@ -10,15 +10,15 @@ use poem_openapi::payload::{Binary, Json, Response};
 use poem_openapi::types::ToJSON;
 use poem_openapi::{ApiResponse, Enum, Object, OpenApi};
 
-use super::auth::SignedIn;
+use super::auth::{Ask, Who};
 use super::call_filter::CallFilter;
-use super::calls::parse;
 use super::error::ApiError;
 use super::export::disposition;
 use super::filters::{bad_filter, page_of};
 use super::question_views::{AnalysisView, AnswerView, RowView, WhyView, text_of};
 use super::questions;
 use crate::app::Parts;
+use crate::domain::Role;
 use crate::domain::question::{Analysis, AnalysisState, Row};
 use crate::pipeline::asking::{self, Words};
 use crate::report::{self, Filter, Sort, SortKey};
@@ -151,6 +151,7 @@ fn no_such_analysis(error: StoreError) -> ApiError {
 
 async fn chosen(
     parts: &Arc<Parts>,
+    who: &Who<Ask>,
     filter: Option<CallFilter>,
     ids: Option<Vec<String>>,
     most: Option<u32>,
@@ -172,7 +173,7 @@ async fn chosen(
             }
             let mut wanted = Vec::new();
             for id in ids {
-                let id = parse(&id)?;
+                let id = who.call(parts, &id).await?;
                 if !wanted.contains(&id) {
                     wanted.push(id);
                 }
@@ -189,7 +190,7 @@ async fn chosen(
             Ok(Chosen { entries, matching })
         }
         (Some(filter), None) => {
-            let filter: Filter = filter.read()?;
+            let filter: Filter = filter.read(who.sight())?;
             let search = Arc::clone(&parts.search);
             let sort = Sort {
                 key: SortKey::StartedAt,
@@ -212,7 +213,7 @@ async fn chosen(
 async fn start(
     parts: &Arc<Parts>,
     request: AnalysisRequest,
-    who: &str,
+    who: &Who<Ask>,
 ) -> Result<AnalysisView, ApiError> {
     let question = text_of(parts, request.question, request.saved_id.as_deref()).await?;
     if let Some(cost) = request.most_cost
@@ -226,7 +227,7 @@ async fn start(
         ));
     }
     let filter = request.filter.as_ref().map(ToJSON::to_json_string);
-    let chosen = chosen(parts, request.filter, request.ids, request.most_calls).await?;
+    let chosen = chosen(parts, who, request.filter, request.ids, request.most_calls).await?;
     if chosen.entries.is_empty() {
         return Err(ApiError::conflict(
             "no_calls",
@@ -259,7 +260,7 @@ async fn start(
         answered: 0,
         tokens: (0, 0),
         cost: 0.0,
-        asked_by: who.to_owned(),
+        asked_by: who.user().name.clone(),
         asked_at: Timestamp::now(),
         ended_at: None,
     };
@@ -300,7 +301,7 @@ impl AnalysisApi {
     async fn custom_query(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        who: SignedIn,
+        who: Who<Ask>,
         request: Json<CustomQuery>,
     ) -> Result<Json<CustomQueryView>, ApiError> {
         let CustomQuery {
@@ -312,7 +313,6 @@ impl AnalysisApi {
             most_calls,
             most_cost,
         } = request.0;
-        let who = who.user().name.as_str();
         let Some(call) = call_id else {
             let request = AnalysisRequest {
                 question,
@@ -324,7 +324,7 @@ impl AnalysisApi {
             };
             return Ok(Json(CustomQueryView {
                 answer: None,
-                analysis: Some(start(parts, request, who).await?),
+                analysis: Some(start(parts, request, &who).await?),
             }));
         };
         if filter.is_some() || ids.is_some() {
@@ -332,7 +332,7 @@ impl AnalysisApi {
                 "Either call_id, or filter, or ids say which calls are asked.".to_owned(),
             ));
         }
-        let answer = questions::ask(parts, &call, question, saved_id, who).await?;
+        let answer = questions::ask(parts, &call, question, saved_id, &who).await?;
         Ok(Json(CustomQueryView {
             answer: Some(answer),
             analysis: None,
@@ -348,7 +348,7 @@ impl AnalysisApi {
     async fn estimate(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        who: Who<Ask>,
         request: Json<AnalysisRequest>,
     ) -> Result<Json<EstimateView>, ApiError> {
         let AnalysisRequest {
@@ -357,7 +357,7 @@ impl AnalysisApi {
             most_calls,
             ..
         } = request.0;
-        let chosen = chosen(parts, filter, ids, most_calls).await?;
+        let chosen = chosen(parts, &who, filter, ids, most_calls).await?;
         let calls = chosen.entries.len() as u64;
         let lengths = chosen.entries.iter().map(|entry| entry.call.duration_ms);
         let duration_ms = lengths.flatten().sum();
@@ -381,23 +381,24 @@ impl AnalysisApi {
     async fn start(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        who: SignedIn,
+        who: Who<Ask>,
         request: Json<AnalysisRequest>,
     ) -> Result<Json<AnalysisView>, ApiError> {
-        Ok(Json(start(parts, request.0, &who.user().name).await?))
+        Ok(Json(start(parts, request.0, &who).await?))
     }
 
-    /// All analyses, the latest first.
+    /// One's own analyses, an administrator's all, the latest first.
     #[oai(path = "/analysis", method = "get", operation_id = "analyses")]
     async fn list(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        who: Who<Ask>,
     ) -> Result<Json<AnalysesView>, ApiError> {
         let analyses = parts.store.run(|store| store.analyses()).await?;
         Ok(Json(AnalysesView {
             items: analyses
                 .iter()
+                .filter(|analysis| own(&who, analysis))
                 .map(|analysis| AnalysisView::new(analysis, parts))
                 .collect(),
         }))
@@ -408,7 +409,7 @@ impl AnalysisApi {
     async fn get(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        who: Who<Ask>,
         id: Path<String>,
         /// From 1.
         page: Query<Option<u32>>,
@@ -417,11 +418,11 @@ impl AnalysisApi {
     ) -> Result<Json<AnalysisPage>, ApiError> {
         let (page, page_size) = page_of(page.0, page_size.0)?;
         let first = (page - 1).saturating_mul(page_size);
-        let (analysis, rows) = read(parts, id.0, first, page_size).await?;
+        let (analysis, rows, total) = read(parts, &who, id.0, first, page_size).await?;
         Ok(Json(AnalysisPage {
             analysis: AnalysisView::new(&analysis, parts),
             items: rows.iter().map(RowView::from).collect(),
-            total: u64::from(analysis.calls),
+            total,
             page,
             page_size,
         }))
@@ -436,9 +437,10 @@ impl AnalysisApi {
     async fn cancel(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        who: Who<Ask>,
         id: Path<String>,
     ) -> Result<Json<AnalysisView>, ApiError> {
+        check_own(parts, &who, &id.0).await?;
         let asking = Arc::clone(&parts.asking);
         let analysis = parts
             .store
@@ -457,9 +459,10 @@ impl AnalysisApi {
     async fn delete(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        who: Who<Ask>,
         id: Path<String>,
     ) -> Result<Removed, ApiError> {
+        check_own(parts, &who, &id.0).await?;
         let asking = Arc::clone(&parts.asking);
         parts
             .store
@@ -478,14 +481,14 @@ impl AnalysisApi {
     async fn export(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        who: Who<Ask>,
         id: Path<String>,
         /// `csv` when left out.
         format: Query<Option<TableFormat>>,
         /// Language of the headings, `ru` when left out.
         lang: Query<Option<TableWords>>,
     ) -> Result<Response<Binary<Vec<u8>>>, ApiError> {
-        let (analysis, rows) = read(parts, id.0, 0, MOST_CALLS).await?;
+        let (analysis, rows, _) = read(parts, &who, id.0, 0, MOST_CALLS).await?;
         let words = match lang.0 {
             None | Some(TableWords::Ru) => Words::Ru,
             Some(TableWords::En) => Words::En,
@@ -504,16 +507,51 @@ impl AnalysisApi {
     }
 }
 
+/// Whether the analysis is shown: to who asked, and to administrators.
+fn own(who: &Who<Ask>, analysis: &Analysis) -> bool {
+    analysis.asked_by == who.user().name || who.user().role == Role::Admin
+}
+
+async fn check_own(parts: &Arc<Parts>, who: &Who<Ask>, id: &str) -> Result<(), ApiError> {
+    read(parts, who, id.to_owned(), 0, 0).await.map(drop)
+}
+
+/// An analysis, some of its rows, and how many there are: those of calls that are still in
+/// sight.
 async fn read(
     parts: &Arc<Parts>,
+    who: &Who<Ask>,
     id: String,
     first: u32,
     most: u32,
-) -> Result<(Analysis, Vec<Row>), ApiError> {
+) -> Result<(Analysis, Vec<Row>, u64), ApiError> {
+    let sight = who.sight().clone();
     let found = parts.store.run(move |store| {
         let analysis = store.analysis(&id)?.ok_or(StoreError::NotFound)?;
-        let rows = store.analysis_rows(&id, first, most)?;
-        Ok((analysis, rows.into_iter().map(|(_, row)| row).collect()))
+        if sight.is_all() {
+            let rows = store.analysis_rows(&id, first, most)?;
+            let total = u64::from(analysis.calls);
+            return Ok((
+                analysis,
+                rows.into_iter().map(|(_, row)| row).collect(),
+                total,
+            ));
+        }
+        let rows = store.analysis_rows(&id, 0, MOST_CALLS)?;
+        let mut rows: Vec<Row> = rows.into_iter().map(|(_, row)| row).collect();
+        rows.retain(|row| sight.sees(row.operator.as_deref()));
+        let total = rows.len() as u64;
+        let rows = rows
+            .into_iter()
+            .skip(first as usize)
+            .take(most as usize)
+            .collect();
+        Ok((analysis, rows, total))
     });
-    found.await.map_err(no_such_analysis)
+    let found: (Analysis, Vec<Row>, u64) = found.await.map_err(no_such_analysis)?;
+    if own(who, &found.0) {
+        Ok(found)
+    } else {
+        Err(no_such_analysis(StoreError::NotFound))
+    }
 }

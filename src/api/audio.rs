@@ -10,8 +10,8 @@ use poem_openapi::param::Path;
 use poem_openapi::payload::Json;
 use poem_openapi::{Object, OpenApi};
 
-use super::auth::SignedIn;
-use super::calls::{entry, parse};
+use super::auth::{ReadCalls, Who};
+use super::calls::entry;
 use super::error::ApiError;
 use super::ranged::ranged;
 use crate::app::Parts;
@@ -38,11 +38,11 @@ impl AudioApi {
     async fn audio(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        who: Who<ReadCalls>,
         id: Path<String>,
         request: &Request,
     ) -> poem::Result<StaticFileResponse> {
-        let call = entry(parts, parse(&id.0)?).await?.call;
+        let call = entry(parts, who.call(parts, &id.0).await?).await?.call;
         let (file, recording) = parts
             .store
             .run(move |store| {
@@ -67,10 +67,10 @@ impl AudioApi {
     async fn waveform(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        who: Who<ReadCalls>,
         id: Path<String>,
     ) -> Result<Json<WaveformView>, ApiError> {
-        let id = parse(&id.0)?;
+        let id = who.call(parts, &id.0).await?;
         let duration_ms = entry(parts, id.clone()).await?.call.duration_ms;
         let envelope = parts.store.run(move |store| store.envelope(&id)).await?;
         let (Some(envelope), Some(duration_ms)) = (envelope, duration_ms) else {

@@ -5,6 +5,7 @@ use poem_openapi::Object;
 use super::error::ApiError;
 use super::filters::{bad_filter, milliseconds, sources, text, time};
 use crate::domain::Status;
+use crate::domain::access::Sight;
 use crate::report::Filter;
 
 /// Which calls; an empty filter takes all. The same names as the query of `/results`.
@@ -74,7 +75,7 @@ impl CallFilter {
     ///
     /// # Errors
     /// `bad_filter`, which says what is wrong.
-    pub(super) fn read(self) -> Result<Filter, ApiError> {
+    pub(super) fn read(self, sight: &Sight) -> Result<Filter, ApiError> {
         let percent = |name: &str, value: Option<f64>| match value {
             Some(percent) if !(0.0..=100.0).contains(&percent) => {
                 Err(bad_filter(format!("{name} is a percent from 0 to 100.")))
@@ -82,6 +83,7 @@ impl CallFilter {
             percent => Ok(percent),
         };
         Ok(Filter {
+            sight: sight.clone(),
             operator: text(self.operator),
             from: time("date_from", self.date_from, false)?,
             to: time("date_to", self.date_to, true)?,

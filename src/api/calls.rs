@@ -8,7 +8,7 @@ use poem_openapi::payload::Json;
 use poem_openapi::types::MaybeUndefined;
 use poem_openapi::{ApiResponse, Object, OpenApi};
 
-use super::auth::SignedIn;
+use super::auth::{DeleteCalls, EditCalls, ReadCalls, Who};
 use super::detail::CallDetail;
 use super::error::{ApiError, ErrorView};
 use super::models;
@@ -58,10 +58,10 @@ impl CallsApi {
     async fn status(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        who: Who<ReadCalls>,
         id: Path<String>,
     ) -> Result<Json<StatusDetailView>, ApiError> {
-        status_of(parts, &id.0).await
+        status_of(parts, who.call(parts, &id.0).await?).await
     }
 
     /// Everything about a call: metadata, turns with word times, score with evidence, metrics.
@@ -69,10 +69,10 @@ impl CallsApi {
     async fn result(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        who: Who<ReadCalls>,
         id: Path<String>,
     ) -> Result<Json<CallDetail>, ApiError> {
-        detail(parts, parse(&id.0)?).await
+        detail(parts, who.call(parts, &id.0).await?).await
     }
 
     /// Change the operator or exchange the speakers.
@@ -80,11 +80,11 @@ impl CallsApi {
     async fn patch(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        who: SignedIn,
+        who: Who<EditCalls>,
         id: Path<String>,
         patch: Json<CallPatch>,
     ) -> Result<Json<CallDetail>, ApiError> {
-        let id = parse(&id.0)?;
+        let id = who.call(parts, &id.0).await?;
         let operator = match patch.0.operator {
             MaybeUndefined::Undefined => None,
             MaybeUndefined::Null => Some(None),
@@ -93,6 +93,9 @@ impl CallsApi {
                     .map_err(|error| ApiError::bad_request("bad_details", error.to_string()))?,
             ),
         };
+        if let Some(operator) = &operator {
+            who.may_name(operator.as_deref())?;
+        }
         let swap = patch.0.swap_speakers.unwrap_or(false);
         let (seen, author) = (patch.0.version, who.user().name.clone());
         let (runner, wanted) = (Arc::clone(&parts.runner), id.clone());
@@ -123,10 +126,10 @@ impl CallsApi {
     async fn delete(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        who: SignedIn,
+        who: Who<DeleteCalls>,
         id: Path<String>,
     ) -> Result<Deleted, ApiError> {
-        let id = parse(&id.0)?;
+        let id = who.call(parts, &id.0).await?;
         tracing::info!(call = %id, user = who.user().name, "deleted");
         let runner = Arc::clone(&parts.runner);
         parts.store.run(move |_| runner.delete(&id)).await?;
@@ -142,10 +145,10 @@ impl CallsApi {
     async fn cancel(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        who: Who<EditCalls>,
         id: Path<String>,
     ) -> Result<Json<CallView>, ApiError> {
-        let id = parse(&id.0)?;
+        let id = who.call(parts, &id.0).await?;
         let (runner, wanted) = (Arc::clone(&parts.runner), id.clone());
         let cancelled = parts.store.run(move |_| runner.cancel(&wanted)).await;
         match cancelled {
@@ -168,7 +171,7 @@ impl CallsApi {
     async fn retry(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        who: SignedIn,
+        who: Who<EditCalls>,
         id: Path<String>,
         /// From this stage on.
         from: Query<Option<StageView>>,
@@ -177,7 +180,7 @@ impl CallsApi {
         /// A language of `/models`, or `auto`, from now on.
         language: Query<Option<String>>,
     ) -> Result<Json<CallView>, ApiError> {
-        let id = parse(&id.0)?;
+        let id = who.call(parts, &id.0).await?;
         let retry = Retry {
             from: from.0.map(Stage::from),
             model: model.0,
@@ -218,11 +221,6 @@ impl CallsApi {
     }
 }
 
-/// An id from a path; what is not an id is not found.
-pub(super) fn parse(id: &str) -> Result<CallId, ApiError> {
-    id.parse().map_err(|_| ApiError::not_found())
-}
-
 /// A call with its job.
 pub(super) async fn entry(parts: &Arc<Parts>, id: CallId) -> Result<Entry, ApiError> {
     parts
@@ -239,9 +237,8 @@ async fn view(parts: &Arc<Parts>, id: CallId) -> Result<CallView, ApiError> {
 
 pub(super) async fn status_of(
     parts: &Arc<Parts>,
-    id: &str,
+    id: CallId,
 ) -> Result<Json<StatusDetailView>, ApiError> {
-    let id = parse(id)?;
     let stage_progress = parts.runner.stage_progress(&id);
     let entry = entry(parts, id).await?;
     let job = entry.job;

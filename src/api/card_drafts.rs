@@ -8,7 +8,7 @@ use poem_openapi::param::Path;
 use poem_openapi::payload::Json;
 use poem_openapi::{Object, OpenApi};
 
-use super::auth::SignedIn;
+use super::auth::{Settings, Who};
 use super::error::ApiError;
 use crate::app::Parts;
 use crate::domain::card_version::{CardDraft, CardKey};
@@ -68,7 +68,7 @@ impl CardDraftsApi {
     async fn add_draft(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        who: SignedIn,
+        who: Who<Settings>,
         request: Json<DraftRequest>,
     ) -> Result<Json<CardDraftView>, ApiError> {
         let id = ulid::Ulid::generate().to_string();
@@ -84,7 +84,7 @@ impl CardDraftsApi {
     async fn save_draft(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        who: SignedIn,
+        who: Who<Settings>,
         id: Path<String>,
         request: Json<DraftRequest>,
     ) -> Result<Json<CardDraftView>, ApiError> {
@@ -106,7 +106,7 @@ impl CardDraftsApi {
     async fn remove_draft(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        _who: Who<Settings>,
         id: Path<String>,
     ) -> Result<(), ApiError> {
         parts
@@ -119,7 +119,7 @@ impl CardDraftsApi {
 
 async fn save(
     parts: &Arc<Parts>,
-    who: &SignedIn,
+    who: &Who<Settings>,
     id: String,
     request: DraftRequest,
     revision: u32,

@@ -7,8 +7,8 @@ use poem_openapi::param::Path;
 use poem_openapi::payload::Json;
 use poem_openapi::{Enum, Object, OpenApi};
 
-use super::auth::SignedIn;
-use super::calls::{detail, parse};
+use super::auth::{EditCalls, ReadCalls, Who};
+use super::calls::detail;
 use super::detail::CallDetail;
 use super::error::ApiError;
 use super::transcript::TranscriptView;
@@ -107,7 +107,7 @@ impl CorrectionsApi {
     async fn patch_turn(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        who: SignedIn,
+        who: Who<EditCalls>,
         id: Path<String>,
         index: Path<u32>,
         patch: Json<TurnPatchRequest>,
@@ -152,10 +152,10 @@ impl CorrectionsApi {
     async fn versions(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        who: Who<ReadCalls>,
         id: Path<String>,
     ) -> Result<Json<VersionsView>, ApiError> {
-        let id = parse(&id.0)?;
+        let id = who.call(parts, &id.0).await?;
         let (versions, current) = parts
             .store
             .run(move |store| {
@@ -181,11 +181,11 @@ impl CorrectionsApi {
     async fn version(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        who: Who<ReadCalls>,
         id: Path<String>,
         version: Path<u32>,
     ) -> Result<Json<TranscriptView>, ApiError> {
-        let id = parse(&id.0)?;
+        let id = who.call(parts, &id.0).await?;
         let number = version.0;
         let transcript = parts
             .store
@@ -206,7 +206,7 @@ impl CorrectionsApi {
     async fn restore(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        who: SignedIn,
+        who: Who<EditCalls>,
         id: Path<String>,
         version: Path<u32>,
         request: Json<RestoreRequest>,
@@ -218,12 +218,12 @@ impl CorrectionsApi {
 
 async fn revise(
     parts: &Arc<Parts>,
-    who: &SignedIn,
+    who: &Who<EditCalls>,
     id: &str,
     seen: u32,
     revision: Revision,
 ) -> Result<Json<CallDetail>, ApiError> {
-    let id = parse(id)?;
+    let id = who.call(parts, id).await?;
     let (runner, wanted) = (Arc::clone(&parts.runner), id.clone());
     let author = who.user().name.clone();
     parts

@@ -8,7 +8,7 @@ use poem_openapi::param::Path;
 use poem_openapi::payload::{Binary, Json};
 use poem_openapi::{ApiResponse, Object, OpenApi};
 
-use super::auth::SignedIn;
+use super::auth::{Settings, Who};
 use super::error::{ApiError, refusal};
 use super::metadata::DetailsView;
 use super::outside::outside_error;
@@ -182,7 +182,7 @@ impl EmployeesApi {
     async fn list(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        _who: Who<Settings>,
     ) -> Result<Json<EmployeesView>, ApiError> {
         let directory = parts.store.run(|store| store.directory()).await?;
         let mut items: Vec<EmployeeView> = directory
@@ -199,7 +199,7 @@ impl EmployeesApi {
     async fn add(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        _who: Who<Settings>,
         request: Json<EmployeeRequest>,
     ) -> Result<Json<EmployeeView>, ApiError> {
         let employee = request.0.tidy(ulid::Ulid::generate().to_string())?;
@@ -216,7 +216,7 @@ impl EmployeesApi {
     async fn put(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        _who: Who<Settings>,
         id: Path<String>,
         request: Json<EmployeeRequest>,
     ) -> Result<Json<EmployeeView>, ApiError> {
@@ -239,7 +239,7 @@ impl EmployeesApi {
     async fn remove(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        _who: Who<Settings>,
         id: Path<String>,
     ) -> Result<Removed, ApiError> {
         parts
@@ -259,7 +259,7 @@ impl EmployeesApi {
     async fn import(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        who: SignedIn,
+        who: Who<Settings>,
         file: Binary<Body>,
     ) -> Result<Json<ImportedView>, ApiError> {
         let bytes = file
@@ -292,7 +292,7 @@ impl EmployeesApi {
     async fn import_mango(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        _who: Who<Settings>,
     ) -> Result<Json<ImportedView>, ApiError> {
         let outside = Arc::clone(&parts.outside);
         let imported = parts
@@ -312,7 +312,7 @@ impl EmployeesApi {
     async fn apply(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        _who: Who<Settings>,
     ) -> Result<Json<AppliedView>, ApiError> {
         let outside = Arc::clone(&parts.outside);
         let calls = parts
@@ -331,7 +331,7 @@ impl EmployeesApi {
     async fn try_names(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        _who: Who<Settings>,
         request: Json<TryRequest>,
     ) -> Result<Json<TriedNamesView>, ApiError> {
         let TryRequest { names, patterns } = request.0;

@@ -1,11 +1,14 @@
 //! From errors of the modules below to answers: the table is exhaustive. A
 //! client gets `{code, message}`; the details of a 5xx go to the log only.
 
+use std::time::Duration;
+
 use poem::Response;
 use poem::http::StatusCode;
 use poem_openapi::payload::Json;
 use poem_openapi::{ApiResponse, Object};
 
+use crate::accounts::AccountError;
 use crate::domain::review::ReviewError;
 use crate::intake::IntakeError;
 use crate::intake::drop::DropError;
@@ -33,12 +36,23 @@ pub(super) enum ApiError {
     /// Nobody is signed in.
     #[oai(status = 401)]
     Unauthorized(Json<ErrorView>),
+    /// Somebody is signed in who may not do this.
+    #[oai(status = 403)]
+    Forbidden(Json<ErrorView>),
     /// There is no such thing.
     #[oai(status = 404)]
     NotFound(Json<ErrorView>),
     /// Not in this state.
     #[oai(status = 409)]
     Conflict(Json<ErrorView>),
+    /// Too often: wait as long as the header says.
+    #[oai(status = 429)]
+    TooMany(
+        Json<ErrorView>,
+        /// Seconds.
+        #[oai(header = "Retry-After")]
+        u64,
+    ),
     /// The program failed; its log says more.
     #[oai(status = 500)]
     Internal(Json<ErrorView>),
@@ -66,6 +80,16 @@ impl ApiError {
 
     pub(super) fn unauthorized(code: &str, message: impl Into<String>) -> Self {
         Self::Unauthorized(view(code, message))
+    }
+
+    pub(super) fn forbidden(code: &str, message: impl Into<String>) -> Self {
+        Self::Forbidden(view(code, message))
+    }
+
+    /// To be tried again after `wait`.
+    pub(super) fn too_many(code: &str, message: &str, wait: Duration) -> Self {
+        let seconds = wait.as_secs_f64().ceil().max(1.0) as u64;
+        Self::TooMany(view(code, message), seconds)
     }
 
     pub(super) fn not_found() -> Self {
@@ -129,6 +153,10 @@ impl From<StoreError> for ApiError {
                 "stale_prompt",
                 "Somebody changed the prompt meanwhile; load it again and repeat the change.",
             ),
+            StoreError::LastAdmin => Self::conflict(
+                "last_admin",
+                "This is the last administrator: make another one first.",
+            ),
             StoreError::NoSuchRescoring => Self::missing(
                 "no_such_rescoring",
                 "There is no such order to score calls again.",
@@ -187,6 +215,19 @@ fn refused_review(error: &ReviewError) -> ApiError {
         ReviewError::Undecided => ApiError::bad_request("bad_verdict", message),
         ReviewError::NoComment | ReviewError::LongComment => {
             ApiError::bad_request("bad_comment", message)
+        }
+    }
+}
+
+impl From<AccountError> for ApiError {
+    fn from(error: AccountError) -> Self {
+        match error {
+            AccountError::Rule(rule) => Self::bad_request("bad_account", rule),
+            AccountError::Exists(_) => Self::conflict("user_exists", error.to_string()),
+            AccountError::Unknown(_) => Self::missing("no_such_user", error.to_string()),
+            AccountError::LastAdmin(_) => Self::conflict("last_admin", error.to_string()),
+            AccountError::Hash(_) => Self::internal(&error),
+            AccountError::Store(error) => error.into(),
         }
     }
 }

@@ -9,8 +9,7 @@ use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::{PlainText, Response};
 use poem_openapi::{Enum, OpenApi};
 
-use super::auth::SignedIn;
-use super::calls::parse;
+use super::auth::{ReadCalls, Who};
 use super::error::ApiError;
 use crate::app::Parts;
 use crate::export::{self, Format, Names, Reviewed};
@@ -59,7 +58,7 @@ impl ExportApi {
     async fn transcript(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        who: Who<ReadCalls>,
         id: Path<String>,
         format: Query<FormatView>,
         /// Language of the speakers' names, `ru` when left out.
@@ -67,7 +66,7 @@ impl ExportApi {
         /// An earlier version; the current one when left out.
         version: Query<Option<u32>>,
     ) -> Result<Response<PlainText<String>>, ApiError> {
-        let id = parse(&id.0)?;
+        let id = who.call(parts, &id.0).await?;
         let format = match format.0 {
             FormatView::Txt => Format::Txt,
             FormatView::Srt => Format::Srt,

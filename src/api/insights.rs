@@ -7,8 +7,8 @@ use poem_openapi::param::Path;
 use poem_openapi::payload::Json;
 use poem_openapi::{Enum, Object, OpenApi};
 
-use super::auth::SignedIn;
-use super::calls::{entry, parse};
+use super::auth::{EditCalls, ReadCalls, Who};
+use super::calls::entry;
 use super::error::ApiError;
 use super::question_views::{QuoteView, WhyView};
 use crate::app::Parts;
@@ -154,10 +154,10 @@ impl InsightsApi {
     async fn insight(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        who: Who<ReadCalls>,
         id: Path<String>,
     ) -> Result<Json<CallInsightView>, ApiError> {
-        let id = parse(&id.0)?;
+        let id = who.call(parts, &id.0).await?;
         entry(parts, id.clone()).await?;
         read(parts, id).await
     }
@@ -167,10 +167,10 @@ impl InsightsApi {
     async fn again(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        who: Who<EditCalls>,
         id: Path<String>,
     ) -> Result<Json<CallInsightView>, ApiError> {
-        let id = parse(&id.0)?;
+        let id = who.call(parts, &id.0).await?;
         entry(parts, id.clone()).await?;
         if !parts.insights.has_model() {
             return Err(ApiError::conflict(

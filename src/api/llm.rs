@@ -8,7 +8,7 @@ use poem_openapi::param::Query;
 use poem_openapi::payload::Json;
 use poem_openapi::{Enum, Object, OpenApi};
 
-use super::auth::SignedIn;
+use super::auth::{ReadCalls, Settings, Who};
 use super::error::ApiError;
 use crate::app::Parts;
 use crate::domain::egress::{Egress, Purpose, Spent};
@@ -162,38 +162,9 @@ impl LlmApi {
     async fn standing(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        _who: Who<ReadCalls>,
     ) -> Result<Json<LlmView>, ApiError> {
-        let settings = &parts.config.llm;
-        let Some(judging) = parts.judging.clone() else {
-            return Ok(Json(LlmView {
-                enabled: false,
-                host: None,
-                model: None,
-                local: None,
-                waiting: 0,
-                paused: None,
-                today: None,
-                daily_budget: None,
-            }));
-        };
-        let standing = tokio::task::spawn_blocking(move || judging.standing())
-            .await
-            .map_err(|_| StoreError::Interrupted)??;
-        Ok(Json(LlmView {
-            enabled: true,
-            host: Some(settings.host().to_owned()),
-            model: Some(settings.model.clone()),
-            local: Some(settings.is_local()),
-            waiting: standing.waiting,
-            paused: standing.paused.map(|paused| PausedView {
-                until: paused.until.to_string(),
-                code: paused.why.code().to_owned(),
-                message: paused.why.to_string(),
-            }),
-            today: Some(standing.today.into()),
-            daily_budget: (settings.daily_budget > 0.0).then_some(settings.daily_budget),
-        }))
+        standing(parts).await
     }
 
     /// Ask the language model again at once, whatever went wrong before.
@@ -201,7 +172,7 @@ impl LlmApi {
     async fn resume(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        who: SignedIn,
+        _who: Who<Settings>,
     ) -> Result<Json<LlmView>, ApiError> {
         match &parts.judging {
             Some(judging) => judging.resume(),
@@ -212,7 +183,7 @@ impl LlmApi {
                 ));
             }
         }
-        self.standing(Data(parts), who).await
+        standing(parts).await
     }
 
     /// Tokens and cost by day and model; what one call cost is in its score and in the ledger.
@@ -220,7 +191,7 @@ impl LlmApi {
     async fn spending(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        _who: Who<Settings>,
         /// How many days back, today included; 1 to 366, 31 unless told.
         days: Query<Option<u32>>,
     ) -> Result<Json<SpendingView>, ApiError> {
@@ -258,7 +229,7 @@ impl LlmApi {
     async fn egress(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        _who: Who<Settings>,
         /// From 1.
         page: Query<Option<u32>>,
         /// 1 to 200; 25 unless told.
@@ -283,4 +254,37 @@ impl LlmApi {
             page_size,
         }))
     }
+}
+
+async fn standing(parts: &Arc<Parts>) -> Result<Json<LlmView>, ApiError> {
+    let settings = &parts.config.llm;
+    let Some(judging) = parts.judging.clone() else {
+        return Ok(Json(LlmView {
+            enabled: false,
+            host: None,
+            model: None,
+            local: None,
+            waiting: 0,
+            paused: None,
+            today: None,
+            daily_budget: None,
+        }));
+    };
+    let standing = tokio::task::spawn_blocking(move || judging.standing())
+        .await
+        .map_err(|_| StoreError::Interrupted)??;
+    Ok(Json(LlmView {
+        enabled: true,
+        host: Some(settings.host().to_owned()),
+        model: Some(settings.model.clone()),
+        local: Some(settings.is_local()),
+        waiting: standing.waiting,
+        paused: standing.paused.map(|paused| PausedView {
+            until: paused.until.to_string(),
+            code: paused.why.code().to_owned(),
+            message: paused.why.to_string(),
+        }),
+        today: Some(standing.today.into()),
+        daily_budget: (settings.daily_budget > 0.0).then_some(settings.daily_budget),
+    }))
 }

@@ -7,8 +7,8 @@ use poem_openapi::param::Path;
 use poem_openapi::payload::Json;
 use poem_openapi::{Enum, Object, OpenApi};
 
-use super::auth::SignedIn;
-use super::calls::{entry, parse};
+use super::auth::{ReadCalls, Who};
+use super::calls::entry;
 use super::error::ApiError;
 use super::views::DirectionView;
 use crate::app::Parts;
@@ -200,10 +200,10 @@ impl MetadataApi {
     async fn payloads(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        who: Who<ReadCalls>,
         id: Path<String>,
     ) -> Result<Json<PayloadsView>, ApiError> {
-        let call = entry(parts, parse(&id.0)?).await?.call;
+        let call = entry(parts, who.call(parts, &id.0).await?).await?.call;
         let items = parts
             .store
             .run(move |store| {
@@ -234,13 +234,24 @@ impl MetadataApi {
     async fn metadata(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        who: Who<ReadCalls>,
         file_id: Path<String>,
     ) -> Result<Json<MetadataView>, ApiError> {
-        let id = file_id.0;
+        let (id, sight) = (file_id.0, who.sight().clone());
         let found = parts
             .store
-            .run(move |store| find(store, &id))
+            .run(move |store| {
+                let Some(found) = find(store, &id)? else {
+                    return Ok(None);
+                };
+                // What no call was made of has no operator yet.
+                let mut seen = sight.is_all();
+                for call in &found.0.calls {
+                    let entry = store.entry(call)?;
+                    seen |= entry.is_some_and(|it| sight.sees(it.call.operator.as_deref()));
+                }
+                Ok(seen.then_some(found))
+            })
             .await?
             .ok_or_else(|| {
                 ApiError::missing("not_found", "Calltouch has told nothing of this call.")

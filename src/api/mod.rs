@@ -2,7 +2,10 @@
 //! requests into calls of the modules below and their results into wire types;
 //! they hold no domain logic and no queries.
 
+mod account_view;
+mod accounts;
 mod analysis;
+mod api_keys;
 mod archive;
 mod audio;
 mod auth;
@@ -21,6 +24,7 @@ mod front;
 mod health;
 mod hooks;
 mod insights;
+mod invitations;
 mod live;
 mod llm;
 mod metadata;
@@ -40,11 +44,14 @@ mod review_view;
 mod reviews;
 mod score_view;
 mod scorecards;
-pub mod sessions;
+mod second_factor;
+mod sessions;
 mod sftp;
 mod sftp_files;
 mod sftp_names;
 pub mod sftp_stream;
+pub mod tokens;
+mod trace;
 mod trackers;
 mod transcript;
 mod trials;
@@ -70,6 +77,12 @@ pub const BASE: &str = "/api/v1";
 type Api = (
     (
         sessions::SessionsApi,
+        second_factor::SecondFactorApi,
+        accounts::AccountsApi,
+        invitations::InvitationsApi,
+        api_keys::ApiKeysApi,
+    ),
+    (
         upload::UploadApi,
         results::ResultsApi,
         calls::CallsApi,
@@ -112,6 +125,12 @@ fn service() -> OpenApiService<Api, ()> {
         (
             (
                 sessions::SessionsApi,
+                second_factor::SecondFactorApi,
+                accounts::AccountsApi,
+                invitations::InvitationsApi,
+                api_keys::ApiKeysApi,
+            ),
+            (
                 upload::UploadApi,
                 results::ResultsApi,
                 calls::CallsApi,
@@ -176,7 +195,9 @@ pub fn routes(parts: Arc<Parts>) -> impl Endpoint<Output = Response> {
             })),
         )
         .catch_all_error(error::render)
-        .with(CatchPanic::new().with_handler(error::panicked));
+        .with(CatchPanic::new().with_handler(error::panicked))
+        .around(auth::around)
+        .catch_all_error(error::render);
     let events = format!("{}/events/*kind", parts.config.mango.events_path);
     let webhook = format!("{BASE}/calltouch/webhook");
     Route::new()

@@ -6,7 +6,7 @@ use poem::web::Data;
 use poem_openapi::payload::Json;
 use poem_openapi::{Object, OpenApi};
 
-use super::auth::SignedIn;
+use super::auth::{Upload, Who};
 use super::error::ApiError;
 use crate::app::Parts;
 use crate::domain::language::LANGUAGES;
@@ -44,7 +44,7 @@ impl ModelsApi {
     async fn models(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        _who: Who<Upload>,
     ) -> Result<Json<ModelsView>, ApiError> {
         let tools = parts.runner.tools().clone();
         let default_model = tools.speech.model.clone();

@@ -7,7 +7,7 @@ use poem_openapi::param::Query;
 use poem_openapi::payload::Json;
 use poem_openapi::{Object, OpenApi};
 
-use super::auth::SignedIn;
+use super::auth::{ReadCalls, Who};
 use super::error::ApiError;
 use crate::app::Parts;
 
@@ -37,13 +37,13 @@ impl OperatorsApi {
     async fn operators(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        who: Who<ReadCalls>,
         q: Query<Option<String>>,
     ) -> Result<Json<OperatorsView>, ApiError> {
-        let query = q.0.unwrap_or_default();
+        let (query, sight) = (q.0.unwrap_or_default(), who.sight().clone());
         let found = parts
             .store
-            .run(move |store| store.operators(&query, LIMIT))
+            .run(move |store| store.operators(&query, &sight, LIMIT))
             .await?;
         Ok(Json(OperatorsView {
             items: found

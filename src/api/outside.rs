@@ -9,7 +9,7 @@ use poem_openapi::payload::Json;
 use poem_openapi::{Object, OpenApi};
 
 use super::BASE;
-use super::auth::SignedIn;
+use super::auth::{Settings, Who};
 use super::error::ApiError;
 use crate::app::Parts;
 use crate::domain::notice::{MANGO_LANE, calltouch_lane};
@@ -167,7 +167,7 @@ impl OutsideApi {
     async fn mango(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        _who: Who<Settings>,
     ) -> Result<Json<MangoView>, ApiError> {
         let outside = Arc::clone(&parts.outside);
         let enabled = parts.config.mango.enabled;
@@ -191,7 +191,7 @@ impl OutsideApi {
     async fn sync_mango(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        _who: Who<Settings>,
         range: Json<RangeRequest>,
     ) -> Result<Json<BegunView>, ApiError> {
         let (from, to) = days(&range.0)?;
@@ -218,7 +218,7 @@ impl OutsideApi {
     async fn resume_mango(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        who: SignedIn,
+        who: Who<Settings>,
     ) -> Result<Json<ResumedView>, ApiError> {
         tracing::info!(user = who.user().name, "MANGO is asked again");
         let outside = Arc::clone(&parts.outside);
@@ -231,7 +231,7 @@ impl OutsideApi {
     async fn calltouch(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        _who: Who<Settings>,
     ) -> Result<Json<CalltouchView>, ApiError> {
         let outside = Arc::clone(&parts.outside);
         let lanes = parts
@@ -267,7 +267,7 @@ impl OutsideApi {
     async fn sync_calltouch(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        _who: Who<Settings>,
         range: Json<RangeRequest>,
     ) -> Result<Json<BegunView>, ApiError> {
         let (from, to) = days(&range.0)?;
@@ -289,7 +289,7 @@ impl OutsideApi {
     async fn resume_calltouch(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        who: SignedIn,
+        who: Who<Settings>,
     ) -> Result<Json<ResumedView>, ApiError> {
         tracing::info!(user = who.user().name, "Calltouch is asked again");
         let outside = Arc::clone(&parts.outside);

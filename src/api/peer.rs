@@ -12,39 +12,51 @@ use crate::app::Parts;
 use crate::config::{Network, ProxyHeader};
 
 /// Who asks, and how.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Peer {
     /// The address.
     pub(super) ip: IpAddr,
     /// Whether nobody in between can read along.
     pub(super) secure: bool,
+    /// The host that was asked, with its port where that is not the usual one.
+    pub(super) host: String,
 }
 
 impl Peer {
     /// Of a request.
     pub(super) fn of(request: &Request) -> Self {
         let (ip, secure) = connection(request);
+        // HTTP/2 has the host in the address.
+        let authority = request.uri().authority().map(ToString::to_string);
+        let host = authority
+            .or_else(|| request.header("host").map(str::to_owned))
+            .unwrap_or_default();
         match trusting(request, ip) {
             Some((proxies, header)) => {
                 let said = Said::read(request.headers(), header);
+                let https = |proto: String| proto.eq_ignore_ascii_case("https");
                 Self {
                     ip: said.client(ip, proxies),
-                    secure: secure || said.proto.is_some_and(|p| p.eq_ignore_ascii_case("https")),
+                    secure: secure || said.proto.is_some_and(https),
+                    host: said.host.unwrap_or(host),
                 }
             }
-            None => Self { ip, secure },
+            None => Self { ip, secure, host },
         }
     }
-}
 
-/// The host that the person asked for: what a browser's `Origin` must name.
-pub(super) fn host(request: &Request) -> Option<String> {
-    let (ip, _) = connection(request);
-    trusting(request, ip)
-        .and_then(|(_, header)| Said::read(request.headers(), header).host)
-        // HTTP/2 has it in the address.
-        .or_else(|| request.uri().authority().map(ToString::to_string))
-        .or_else(|| request.header("host").map(str::to_owned))
+    /// Whether a page of somebody else has the browser send this (Fetch Metadata, RFC 6454).
+    /// A program sends neither header.
+    pub(super) fn is_foreign(&self, request: &Request) -> bool {
+        match request.header("sec-fetch-site") {
+            Some(site) => !matches!(site, "same-origin" | "none"),
+            None => request.header("origin").is_some_and(|origin| {
+                origin
+                    .split_once("://")
+                    .is_none_or(|(_, host)| !host.eq_ignore_ascii_case(&self.host))
+            }),
+        }
+    }
 }
 
 fn connection(request: &Request) -> (IpAddr, bool) {

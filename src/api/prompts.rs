@@ -8,7 +8,7 @@ use poem_openapi::param::Path;
 use poem_openapi::payload::Json;
 use poem_openapi::{Object, OpenApi};
 
-use super::auth::SignedIn;
+use super::auth::{Settings, Who};
 use super::error::ApiError;
 use super::llm::PurposeView;
 use crate::app::Parts;
@@ -102,7 +102,7 @@ impl PromptsApi {
     async fn list(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        _who: Who<Settings>,
     ) -> Result<Json<PromptsView>, ApiError> {
         let prompts = parts.store.run(|store| store.prompts()).await?;
         Ok(Json(PromptsView {
@@ -116,7 +116,7 @@ impl PromptsApi {
     async fn add(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        who: SignedIn,
+        who: Who<Settings>,
         request: Json<NewPrompt>,
     ) -> Result<Json<PromptView>, ApiError> {
         let request = request.0;
@@ -149,7 +149,7 @@ impl PromptsApi {
     async fn versions(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        _who: Who<Settings>,
         id: Path<String>,
     ) -> Result<Json<PromptVersionsView>, ApiError> {
         let versions = parts
@@ -169,7 +169,7 @@ impl PromptsApi {
     async fn change(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        who: SignedIn,
+        who: Who<Settings>,
         id: Path<String>,
         request: Json<PromptPatch>,
     ) -> Result<Json<PromptView>, ApiError> {
@@ -201,7 +201,7 @@ impl PromptsApi {
     async fn remove(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        _who: Who<Settings>,
         id: Path<String>,
     ) -> Result<(), ApiError> {
         parts

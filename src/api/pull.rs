@@ -7,7 +7,7 @@ use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::Json;
 use poem_openapi::{ApiResponse, Enum, Object, OpenApi};
 
-use super::auth::SignedIn;
+use super::auth::{Settings, Who};
 use super::error::ApiError;
 use crate::app::Parts;
 use crate::config::{PullAfter, PullSource};
@@ -223,7 +223,7 @@ impl PullApi {
     async fn sources(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        _who: Who<Settings>,
     ) -> Result<Json<PullSourceList>, ApiError> {
         let all = Arc::clone(parts);
         let items = parts
@@ -247,7 +247,7 @@ impl PullApi {
     async fn run(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        who: SignedIn,
+        who: Who<Settings>,
         name: Path<String>,
     ) -> Result<RunAnswer, ApiError> {
         tracing::info!(
@@ -272,7 +272,7 @@ impl PullApi {
     async fn stop(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        who: SignedIn,
+        who: Who<Settings>,
         name: Path<String>,
     ) -> Result<DoneAnswer, ApiError> {
         tracing::info!(user = who.user().name, source = name.0, "a run is stopped");
@@ -289,7 +289,7 @@ impl PullApi {
     async fn forget(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        who: SignedIn,
+        who: Who<Settings>,
         name: Path<String>,
     ) -> Result<DoneAnswer, ApiError> {
         tracing::warn!(
@@ -317,7 +317,7 @@ impl PullApi {
     async fn runs(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        _who: Who<Settings>,
         /// Of this source.
         source: Query<Option<String>>,
         /// From 1.

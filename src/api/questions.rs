@@ -14,8 +14,7 @@ use poem_openapi::payload::{EventStream, Json};
 use poem_openapi::{ApiResponse, Object, OpenApi};
 use tokio::sync::broadcast::error::RecvError;
 
-use super::auth::SignedIn;
-use super::calls::parse;
+use super::auth::{Ask, ReadCalls, Who};
 use super::error::ApiError;
 use super::question_views::{
     AnswerEvent, AnswerEventKind, AnswerView, SavedQuestionView, no_such_question, text_of,
@@ -80,16 +79,16 @@ pub(super) async fn ask(
     call: &str,
     text: Option<String>,
     saved_id: Option<String>,
-    who: &str,
+    who: &Who<Ask>,
 ) -> Result<AnswerView, ApiError> {
-    let call_id = parse(call)?;
+    let call_id = who.call(parts, call).await?;
     let question = text_of(parts, text, saved_id.as_deref()).await?;
     let answer = Answer {
         id: ulid::Ulid::generate().to_string(),
         call_id,
         question,
         saved_id,
-        asked_by: who.to_owned(),
+        asked_by: who.user().name.clone(),
         asked_at: Timestamp::now(),
         found: None,
     };
@@ -123,10 +122,10 @@ impl QuestionsApi {
     async fn answers(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        who: Who<ReadCalls>,
         id: Path<String>,
     ) -> Result<Json<AnswersView>, ApiError> {
-        let id = parse(&id.0)?;
+        let id = who.call(parts, &id.0).await?;
         let answers = parts.store.run(move |store| store.answers(&id)).await?;
         Ok(Json(AnswersView {
             items: answers.iter().map(AnswerView::from).collect(),
@@ -142,11 +141,11 @@ impl QuestionsApi {
     async fn delete_answer(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        who: Who<Ask>,
         id: Path<String>,
         answer: Path<String>,
     ) -> Result<Removed, ApiError> {
-        let id = parse(&id.0)?;
+        let id = who.call(parts, &id.0).await?;
         let asking = Arc::clone(&parts.asking);
         parts
             .store
@@ -165,11 +164,11 @@ impl QuestionsApi {
     async fn events(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        who: Who<ReadCalls>,
         id: Path<String>,
         answer: Path<String>,
     ) -> Result<EventStream<BoxStream<'static, AnswerEvent>>, ApiError> {
-        let feed = Feed::open(parts, parse(&id.0)?, answer.0)
+        let feed = Feed::open(parts, who.call(parts, &id.0).await?, answer.0)
             .await
             .map_err(no_such_answer)?;
         Ok(EventStream::new(feed.events().boxed()).keep_alive(KEEP_ALIVE))
@@ -180,7 +179,7 @@ impl QuestionsApi {
     async fn saved(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        _who: Who<Ask>,
     ) -> Result<Json<SavedQuestionsView>, ApiError> {
         let saved = parts.store.run(|store| store.saved_questions()).await?;
         Ok(Json(SavedQuestionsView {
@@ -193,7 +192,7 @@ impl QuestionsApi {
     async fn save(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        _who: Who<Ask>,
         request: Json<SavedQuestionRequest>,
     ) -> Result<Json<SavedQuestionView>, ApiError> {
         let saved = SavedQuestion {
@@ -233,7 +232,7 @@ impl QuestionsApi {
     async fn change(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        _who: Who<Ask>,
         id: Path<String>,
         request: Json<SavedQuestionRequest>,
     ) -> Result<Json<SavedQuestionView>, ApiError> {
@@ -266,7 +265,7 @@ impl QuestionsApi {
     async fn remove(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        _who: Who<Ask>,
         id: Path<String>,
     ) -> Result<Removed, ApiError> {
         let removed = parts

@@ -8,9 +8,8 @@ use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::Json;
 use poem_openapi::{Enum, Object, OpenApi};
 
-use super::auth::SignedIn;
+use super::auth::{Settings, Who};
 use super::call_filter::CallFilter;
-use super::calls::parse;
 use super::error::ApiError;
 use super::filters::page_of;
 use super::results::AveragesView;
@@ -188,7 +187,7 @@ impl RescoringsApi {
     async fn list(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        _who: Who<Settings>,
     ) -> Result<Json<RescoringsView>, ApiError> {
         let orders = parts.store.run(|store| store.rescorings()).await?;
         Ok(Json(RescoringsView {
@@ -201,16 +200,21 @@ impl RescoringsApi {
     async fn begin(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        who: SignedIn,
+        who: Who<Settings>,
         request: Json<RescoringRequest>,
     ) -> Result<Json<RescoringView>, ApiError> {
         let request = request.0;
         let author = who.user().name.clone();
         let chosen: Option<HashSet<CallId>> = match request.ids {
-            Some(ids) => Some(ids.iter().map(|id| parse(id)).collect::<Result<_, _>>()?),
+            Some(ids) => {
+                let parsed = ids
+                    .iter()
+                    .map(|id| id.parse().map_err(|_| ApiError::not_found()));
+                Some(parsed.collect::<Result<_, _>>()?)
+            }
             None => None,
         };
-        let filter = request.filter.unwrap_or_default().read()?;
+        let filter = request.filter.unwrap_or_default().read(who.sight())?;
         let (search, rescorings) = (Arc::clone(&parts.search), Arc::clone(&parts.rescorings));
         let order = parts
             .store
@@ -243,7 +247,7 @@ impl RescoringsApi {
     async fn one(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        _who: Who<Settings>,
         id: Path<String>,
         /// From 1.
         page: Query<Option<u32>>,
@@ -315,7 +319,7 @@ impl RescoringsApi {
     async fn cancel(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        _who: Who<Settings>,
         id: Path<String>,
     ) -> Result<Json<RescoringView>, ApiError> {
         let rescorings = Arc::clone(&parts.rescorings);

@@ -7,7 +7,7 @@ use poem_openapi::param::Query;
 use poem_openapi::payload::Json;
 use poem_openapi::{Object, OpenApi};
 
-use super::auth::SignedIn;
+use super::auth::{ReadCalls, Who};
 use super::call_filter::CallFilter;
 use super::error::ApiError;
 use super::filters::{bad_filter, page_of, text};
@@ -69,7 +69,7 @@ impl ResultsApi {
     async fn results(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        who: Who<ReadCalls>,
         /// Operator's name.
         operator: Query<Option<String>>,
         /// RFC 3339 time or `YYYY-MM-DD`; inclusive.
@@ -136,7 +136,7 @@ impl ResultsApi {
             q: q.0,
             topic: topic.0,
         }
-        .read()?;
+        .read(who.sight())?;
         let sort = parse_sort(text(sort.0).as_deref().unwrap_or("-created_at"))?;
         let (page, page_size) = page_of(page.0, page_size.0)?;
         let search = Arc::clone(&parts.search);

@@ -8,8 +8,8 @@ use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::Json;
 use poem_openapi::{Enum, Object, OpenApi};
 
-use super::auth::SignedIn;
-use super::calls::{detail, parse};
+use super::auth::{ReadCalls, Review, Who};
+use super::calls::detail;
 use super::detail::CallDetail;
 use super::error::ApiError;
 use super::filters::{page_of, text, time_in};
@@ -17,6 +17,8 @@ use super::review_view::{ItemReviewView, ReviewEntryView};
 use super::score_view::{EngineView, VerdictView};
 use super::views::CriterionView;
 use crate::app::Parts;
+use crate::domain::Role;
+use crate::domain::access::Sight;
 use crate::domain::agreement::{Confusion, MIN_SAMPLE, NoKappa};
 use crate::domain::periods::Step as PeriodStep;
 use crate::domain::review::{Given, Seen, Step};
@@ -190,12 +192,18 @@ struct DynamicsView {
     periods: Vec<ScorePeriodView>,
 }
 
-/// Who may review: everybody who is signed in, under the name of the account. This is the one
-/// place for a rule by role and step.
-fn reviewer(who: &SignedIn, step: Step) -> String {
-    let name = who.user().name.clone();
-    tracing::info!(user = name, ?step, "a verdict is reviewed");
-    name
+/// Under whose name the step is taken: an operator can dispute, and nothing else.
+fn reviewer(who: &Who<Review>, step: Step) -> Result<String, ApiError> {
+    let user = who.user();
+    if user.role == Role::Operator && !matches!(step, Step::Dispute) {
+        return Err(ApiError::forbidden(
+            "only_dispute",
+            "An operator can dispute a verdict; a supervisor decides.",
+        ));
+    }
+    who.trace().note(format!("{step:?}"));
+    tracing::info!(user = user.name, ?step, "a verdict is reviewed");
+    Ok(user.name.clone())
 }
 
 #[OpenApi]
@@ -210,11 +218,11 @@ impl ReviewsApi {
     async fn review(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        who: SignedIn,
+        who: Who<Review>,
         id: Path<String>,
         request: Json<ReviewRequest>,
     ) -> Result<Json<CallDetail>, ApiError> {
-        let id = parse(&id.0)?;
+        let id = who.call(parts, &id.0).await?;
         let ReviewRequest {
             item,
             act,
@@ -239,7 +247,7 @@ impl ReviewsApi {
             ReviewActRequest::Accept => Step::Accept(wanted()?),
             ReviewActRequest::Decline => Step::Decline,
         };
-        let author = reviewer(&who, step);
+        let author = reviewer(&who, step)?;
         let (runner, wanted) = (Arc::clone(&parts.runner), id.clone());
         parts
             .store
@@ -272,10 +280,10 @@ impl ReviewsApi {
     async fn reviews(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        who: Who<ReadCalls>,
         id: Path<String>,
     ) -> Result<Json<ReviewsView>, ApiError> {
-        let id = parse(&id.0)?;
+        let id = who.call(parts, &id.0).await?;
         let (reviews, score) = parts
             .store
             .run(move |store| {
@@ -302,7 +310,7 @@ impl ReviewsApi {
     async fn disputes(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        who: Who<ReadCalls>,
         /// Those of any state when left out.
         state: Query<Option<DisputeStateView>>,
         /// From 1.
@@ -316,9 +324,12 @@ impl ReviewsApi {
             DisputeStateView::Accepted => DisputeState::Accepted,
             DisputeStateView::Declined => DisputeState::Declined,
         });
+        let sight = who.sight().clone();
         let found = parts
             .store
-            .run(move |store| quality::disputes(store, state, page as usize, page_size as usize))
+            .run(move |store| {
+                quality::disputes(store, &sight, state, page as usize, page_size as usize)
+            })
             .await?;
         Ok(Json(DisputesPage {
             items: found.rows.iter().map(DisputeRowView::from).collect(),
@@ -339,7 +350,7 @@ impl ReviewsApi {
     async fn agreement(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        who: Who<ReadCalls>,
         /// Operator's name.
         operator: Query<Option<String>>,
         /// Calls from then on: RFC 3339 time or `YYYY-MM-DD` in the zone of the settings.
@@ -356,7 +367,7 @@ impl ReviewsApi {
         model: Query<Option<String>>,
     ) -> Result<Json<AgreementView>, ApiError> {
         let filter = AgreementFilter {
-            scope: scope(parts, operator.0, from.0, to.0)?,
+            scope: scope(parts, who.sight(), operator.0, from.0, to.0)?,
             scorecard: text(scorecard.0),
             scorecard_version: scorecard_version.0,
             engine: engine.0.map(Into::into),
@@ -381,7 +392,7 @@ impl ReviewsApi {
     async fn dynamics(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        who: Who<ReadCalls>,
         /// Operator's name; all calls when left out.
         operator: Query<Option<String>>,
         /// Calls from then on: RFC 3339 time or `YYYY-MM-DD` in the zone of the settings.
@@ -393,7 +404,7 @@ impl ReviewsApi {
     ) -> Result<Json<DynamicsView>, ApiError> {
         let zone = parts.config.names.time_zone.clone();
         let time_zone = zone.iana_name().unwrap_or("UTC").to_owned();
-        let scope = scope(parts, operator.0, from.0, to.0)?;
+        let scope = scope(parts, who.sight(), operator.0, from.0, to.0)?;
         let operator = scope.operator.clone();
         let view = step.0.unwrap_or(PeriodStepView::Week);
         let step = match view {
@@ -429,12 +440,14 @@ impl ReviewsApi {
 
 fn scope(
     parts: &Parts,
+    sight: &Sight,
     operator: Option<String>,
     from: Option<String>,
     to: Option<String>,
 ) -> Result<Scope, ApiError> {
     let zone = &parts.config.names.time_zone;
     Ok(Scope {
+        sight: sight.clone(),
         operator: text(operator),
         from: time_in(zone, "from", from, false)?,
         to: time_in(zone, "to", to, true)?,

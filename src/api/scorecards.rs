@@ -9,7 +9,7 @@ use poem_openapi::param::Path;
 use poem_openapi::payload::{Json, PlainText, Response};
 use poem_openapi::{Enum, Object, OpenApi};
 
-use super::auth::SignedIn;
+use super::auth::{ReadCalls, Settings, Who};
 use super::card_document::CardDocumentView;
 use super::card_drafts::CardDraftView;
 use super::error::ApiError;
@@ -243,35 +243,9 @@ impl ScorecardsApi {
     async fn list(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        _who: Who<ReadCalls>,
     ) -> Result<Json<ScorecardsView>, ApiError> {
-        let key = in_force(parts);
-        let (versions, drafts, history) = parts
-            .store
-            .run(|store| {
-                Ok((
-                    store.scorecard_versions()?,
-                    store.card_drafts()?,
-                    store.enforced()?,
-                ))
-            })
-            .await?;
-        Ok(Json(ScorecardsView {
-            versions: versions
-                .into_iter()
-                .map(|version| version_view(version, &key))
-                .collect(),
-            drafts: drafts.iter().map(CardDraftView::from).collect(),
-            history: history.into_iter().map(EnforcedView::from).collect(),
-            from_file: parts.config.scoring.scorecard.is_some(),
-            metrics: MetricName::ALL
-                .iter()
-                .map(|metric| MetricView {
-                    name: metric.name().to_owned(),
-                    unit: metric.unit().to_owned(),
-                })
-                .collect(),
-        }))
+        all(parts).await
     }
 
     /// The scorecard that came with the program.
@@ -280,7 +254,7 @@ impl ScorecardsApi {
         method = "get",
         operation_id = "defaultScorecard"
     )]
-    async fn default(&self, _who: SignedIn) -> Result<Json<CardContentView>, ApiError> {
+    async fn default(&self, _who: Who<ReadCalls>) -> Result<Json<CardContentView>, ApiError> {
         let key = CardKey {
             id: scorecard_toml::read(DEFAULT_SCORECARD)?.id,
             version: 0,
@@ -297,7 +271,7 @@ impl ScorecardsApi {
     async fn one(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        _who: Who<ReadCalls>,
         id: Path<String>,
         version: Path<u32>,
     ) -> Result<Json<CardContentView>, ApiError> {
@@ -322,7 +296,7 @@ impl ScorecardsApi {
     async fn file(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        _who: Who<ReadCalls>,
         id: Path<String>,
         version: Path<u32>,
     ) -> Result<Response<PlainText<String>>, ApiError> {
@@ -350,7 +324,7 @@ impl ScorecardsApi {
     )]
     async fn check(
         &self,
-        _who: SignedIn,
+        _who: Who<Settings>,
         request: Json<CardCheckRequest>,
     ) -> Result<Json<CardCheckView>, ApiError> {
         let read = match (request.0.text, request.0.document) {
@@ -391,7 +365,7 @@ impl ScorecardsApi {
     async fn publish(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        who: SignedIn,
+        who: Who<Settings>,
         request: Json<PublishRequest>,
     ) -> Result<Json<CardVersionView>, ApiError> {
         let request = request.0;
@@ -450,7 +424,7 @@ impl ScorecardsApi {
     async fn activate(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        who: SignedIn,
+        who: Who<Settings>,
         id: Path<String>,
         version: Path<u32>,
     ) -> Result<Json<ScorecardsView>, ApiError> {
@@ -459,6 +433,36 @@ impl ScorecardsApi {
             version: version.0,
         };
         enforce(parts, key, who.user().name.clone()).await?;
-        self.list(Data(parts), who).await
+        all(parts).await
     }
+}
+
+async fn all(parts: &Arc<Parts>) -> Result<Json<ScorecardsView>, ApiError> {
+    let key = in_force(parts);
+    let (versions, drafts, history) = parts
+        .store
+        .run(|store| {
+            Ok((
+                store.scorecard_versions()?,
+                store.card_drafts()?,
+                store.enforced()?,
+            ))
+        })
+        .await?;
+    Ok(Json(ScorecardsView {
+        versions: versions
+            .into_iter()
+            .map(|version| version_view(version, &key))
+            .collect(),
+        drafts: drafts.iter().map(CardDraftView::from).collect(),
+        history: history.into_iter().map(EnforcedView::from).collect(),
+        from_file: parts.config.scoring.scorecard.is_some(),
+        metrics: MetricName::ALL
+            .iter()
+            .map(|metric| MetricView {
+                name: metric.name().to_owned(),
+                unit: metric.unit().to_owned(),
+            })
+            .collect(),
+    }))
 }

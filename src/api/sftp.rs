@@ -7,7 +7,7 @@ use poem_openapi::param::Path;
 use poem_openapi::payload::Json;
 use poem_openapi::{ApiResponse, Enum, Object, OpenApi};
 
-use super::auth::SignedIn;
+use super::auth::{Settings, Who};
 use super::error::ApiError;
 use crate::app::Parts;
 use crate::domain::{DropMode, SenderKey, SftpUser};
@@ -146,7 +146,11 @@ enum Removed {
 impl SftpApi {
     /// The SFTP server: address, host keys, connections.
     #[oai(path = "/sftp/server", method = "get", operation_id = "sftpServer")]
-    async fn server(&self, Data(parts): Data<&Arc<Parts>>, _who: SignedIn) -> Json<SftpServerView> {
+    async fn server(
+        &self,
+        Data(parts): Data<&Arc<Parts>>,
+        _who: Who<Settings>,
+    ) -> Json<SftpServerView> {
         let server = parts.sftp.as_ref();
         let address = server.map(|server| server.local_addr());
         let keys = server.map(|server| server.host_keys()).unwrap_or_default();
@@ -171,7 +175,7 @@ impl SftpApi {
     async fn users(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        _who: Who<Settings>,
     ) -> Result<Json<SftpUsersView>, ApiError> {
         let items = run(parts, |parts, store| {
             let users = store.sftp_users()?;
@@ -186,7 +190,7 @@ impl SftpApi {
     async fn add(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        _who: Who<Settings>,
         request: Json<NewSftpUserRequest>,
     ) -> Result<Made, ApiError> {
         let request = request.0;
@@ -217,7 +221,7 @@ impl SftpApi {
     async fn change(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        _who: Who<Settings>,
         name: Path<String>,
         request: Json<SftpUserRequest>,
     ) -> Result<Json<SftpUserChangedView>, ApiError> {
@@ -258,7 +262,7 @@ impl SftpApi {
     async fn remove(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        _who: Who<Settings>,
         name: Path<String>,
     ) -> Result<Removed, ApiError> {
         run(parts, move |parts, store| {

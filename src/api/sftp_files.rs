@@ -7,7 +7,7 @@ use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::Json;
 use poem_openapi::{ApiResponse, Enum, Object, OpenApi};
 
-use super::auth::SignedIn;
+use super::auth::{Settings, Who};
 use super::error::ApiError;
 use super::filters::{bad_filter, page_of, text};
 use super::sftp_names::{
@@ -222,7 +222,7 @@ impl SftpFilesApi {
     async fn files(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        _who: Who<Settings>,
         /// A part of the path, in whatever case.
         q: Query<Option<String>>,
         /// Of this sender.
@@ -307,7 +307,7 @@ impl SftpFilesApi {
     async fn process(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        _who: Who<Settings>,
         request: Json<SftpSelection>,
     ) -> Result<Json<ProcessedList>, ApiError> {
         let chosen = request.0.read(MOST_BY_NAME)?;
@@ -328,7 +328,7 @@ impl SftpFilesApi {
     async fn remove(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        _who: Who<Settings>,
         /// The `name` of the list: the path as one part of the address ('/' as %2F).
         filename: Path<String>,
         /// Whose folder.
@@ -355,7 +355,7 @@ impl SftpFilesApi {
     async fn remove_many(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        _who: Who<Settings>,
         request: Json<SftpSelection>,
     ) -> Result<Json<RemovedView>, ApiError> {
         let chosen = request.0.read(MOST_REMOVED)?;

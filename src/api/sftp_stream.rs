@@ -14,7 +14,7 @@ use poem_openapi::{Object, OpenApi};
 use tokio::sync::Semaphore;
 
 use super::archive::{self, Member};
-use super::auth::SignedIn;
+use super::auth::{Settings, Who};
 use super::error::ApiError;
 use super::export::disposition;
 use super::ranged::ranged;
@@ -108,7 +108,7 @@ impl SftpStreamApi {
     async fn stream(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        _who: Who<Settings>,
         /// The `name` of the list: the path as one part of the address ('/' as %2F).
         filename: Path<String>,
         /// Whose folder.
@@ -127,7 +127,7 @@ impl SftpStreamApi {
     async fn download(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        _who: Who<Settings>,
         /// The `name` of the list: the path as one part of the address ('/' as %2F).
         filename: Path<String>,
         /// Whose folder.
@@ -147,7 +147,7 @@ impl SftpStreamApi {
     async fn archive(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        _who: Who<Settings>,
         request: Json<SftpSelection>,
     ) -> Result<Response<Binary<Body>>, ApiError> {
         let files = chosen(parts, request.0).await?;
@@ -163,7 +163,7 @@ impl SftpStreamApi {
     async fn prepare(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        _who: Who<Settings>,
         request: Json<SftpSelection>,
     ) -> Result<Json<PreparedView>, ApiError> {
         drop_box(parts)?;
@@ -184,7 +184,7 @@ impl SftpStreamApi {
     async fn fetch(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        _who: Who<Settings>,
         id: Path<String>,
     ) -> Result<Response<Binary<Body>>, ApiError> {
         let files = parts.downloads.get(&id.0).ok_or_else(|| {

@@ -8,7 +8,7 @@ use poem_openapi::param::Path;
 use poem_openapi::payload::Json;
 use poem_openapi::{ApiResponse, Object, OpenApi};
 
-use super::auth::SignedIn;
+use super::auth::{ReadCalls, Settings, Who};
 use super::error::ApiError;
 use super::views::SpeakerView;
 use crate::app::Parts;
@@ -148,7 +148,7 @@ impl TrackersApi {
     async fn list(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        _who: Who<ReadCalls>,
     ) -> Result<Json<TrackersView>, ApiError> {
         read(parts).await
     }
@@ -158,7 +158,7 @@ impl TrackersApi {
     async fn add(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        _who: Who<Settings>,
         request: Json<TrackerRequest>,
     ) -> Result<Json<TrackersView>, ApiError> {
         let key = ulid::Ulid::generate().to_string().to_lowercase();
@@ -179,7 +179,7 @@ impl TrackersApi {
     async fn put(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        _who: Who<Settings>,
         /// Its key.
         id: Path<String>,
         request: Json<TrackerRequest>,
@@ -203,7 +203,7 @@ impl TrackersApi {
     async fn remove(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        _who: Who<Settings>,
         /// Its key.
         id: Path<String>,
     ) -> Result<Removed, ApiError> {
@@ -228,7 +228,7 @@ impl TrackersApi {
     async fn reset(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        _who: Who<Settings>,
     ) -> Result<Json<TrackersView>, ApiError> {
         change(parts, |trackers| {
             trackers.items = Trackers::default().items;

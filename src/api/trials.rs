@@ -8,8 +8,7 @@ use poem::web::Data;
 use poem_openapi::payload::Json;
 use poem_openapi::{Enum, Object, OpenApi};
 
-use super::auth::SignedIn;
-use super::calls::parse;
+use super::auth::{Settings, Who};
 use super::error::ApiError;
 use super::score_view::ScoreView;
 use super::scorecards::compiled;
@@ -78,11 +77,11 @@ impl TrialsApi {
     async fn attempt(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        who: Who<Settings>,
         request: Json<TrialRequest>,
     ) -> Result<Json<TrialView>, ApiError> {
         let request = request.0;
-        let id = parse(&request.call_id)?;
+        let id = who.call(parts, &request.call_id).await?;
         let prompt = match request.prompt {
             Some(content) => Some(checked("-", &content)?.1),
             None => None,

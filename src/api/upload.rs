@@ -10,7 +10,7 @@ use poem_openapi::registry::{MetaSchema, MetaSchemaRef};
 use poem_openapi::types::Type;
 use poem_openapi::{ApiResponse, Object, OpenApi, impl_apirequest_for_payload};
 
-use super::auth::SignedIn;
+use super::auth::{Upload, Who};
 use super::calls::{StatusDetailView, status_of};
 use super::error::{ApiError, ErrorView, refusal};
 use super::views::{DirectionView, StatusView};
@@ -99,10 +99,10 @@ impl UploadApi {
     async fn upload(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        who: Who<Upload>,
         form: UploadForm,
     ) -> Result<Uploaded, ApiError> {
-        take_in(parts, form).await
+        take_in(parts, &who, form).await
     }
 
     /// As `/upload`, under its earlier name.
@@ -110,10 +110,10 @@ impl UploadApi {
     async fn upload_audio(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        who: Who<Upload>,
         form: UploadForm,
     ) -> Result<Uploaded, ApiError> {
-        take_in(parts, form).await
+        take_in(parts, &who, form).await
     }
 
     /// As `/upload`, under its earlier name.
@@ -121,10 +121,10 @@ impl UploadApi {
     async fn upload_video(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        who: Who<Upload>,
         form: UploadForm,
     ) -> Result<Uploaded, ApiError> {
-        take_in(parts, form).await
+        take_in(parts, &who, form).await
     }
 
     /// As `/status/{id}`, under its earlier name.
@@ -136,10 +136,10 @@ impl UploadApi {
     async fn upload_status(
         &self,
         Data(parts): Data<&Arc<Parts>>,
-        _who: SignedIn,
+        who: Who<Upload>,
         id: Path<String>,
     ) -> Result<Json<StatusDetailView>, ApiError> {
-        status_of(parts, &id.0).await
+        status_of(parts, who.call(parts, &id.0).await?).await
     }
 }
 
@@ -149,7 +149,11 @@ struct Received {
     spool: Result<Spool, IntakeError>,
 }
 
-async fn take_in(parts: &Arc<Parts>, form: UploadForm) -> Result<Uploaded, ApiError> {
+async fn take_in(
+    parts: &Arc<Parts>,
+    who: &Who<Upload>,
+    form: UploadForm,
+) -> Result<Uploaded, ApiError> {
     let broken = |error: &dyn std::fmt::Display| {
         ApiError::bad_request("broken_form", format!("The form cannot be read: {error}"))
     };
@@ -186,6 +190,8 @@ async fn take_in(parts: &Arc<Parts>, form: UploadForm) -> Result<Uploaded, ApiEr
             "The form has no file: send at least one in the field 'files'.",
         ));
     }
+    // The directory or the name of the file may say who it is, but not to whom it is shown.
+    who.may_name(operator.as_deref())?;
     let mut files = Vec::new();
     for Received { filename, spool } in received {
         let arrival = Arrival {
@@ -208,18 +214,23 @@ async fn take_in(parts: &Arc<Parts>, form: UploadForm) -> Result<Uploaded, ApiEr
             }
         };
         files.push(match accepted {
-            Ok(Accepted::New(id)) => UploadedView {
-                id: Some(id.to_string()),
-                filename,
-                status: Some(StatusView::Queued),
-                duplicate: false,
-                error: None,
-            },
+            Ok(Accepted::New(id)) => {
+                who.trace().subject(id.as_str());
+                UploadedView {
+                    id: Some(id.to_string()),
+                    filename,
+                    status: Some(StatusView::Queued),
+                    duplicate: false,
+                    error: None,
+                }
+            }
             Ok(Accepted::Known(id)) => {
                 let known = id.clone();
                 let entry = parts.store.run(move |store| store.entry(&known)).await?;
+                // Of a call out of sight no more is told than that it is there.
+                let entry = entry.filter(|entry| who.sight().sees(entry.call.operator.as_deref()));
                 UploadedView {
-                    id: Some(id.to_string()),
+                    id: entry.as_ref().map(|entry| entry.call.id.to_string()),
                     filename,
                     status: entry.map(|entry| StatusView::of(entry.job.state, entry.job.stage)),
                     duplicate: true,

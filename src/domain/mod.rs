@@ -2,6 +2,7 @@
 //! runtime, no HTTP, no database. Everything above depends on this module and
 //! it depends on nothing in the crate.
 
+pub mod access;
 pub mod agreement;
 pub mod call;
 pub mod card_document;
@@ -30,6 +31,7 @@ pub mod revise;
 pub mod score;
 pub mod scorecard;
 pub mod scorecard_toml;
+pub mod session;
 pub mod sftp_user;
 pub mod terms;
 pub mod tracker;

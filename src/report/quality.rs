@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Averages, ReportError, Sums, time_of};
+use crate::domain::access::Sight;
 use crate::domain::agreement::Confusion;
 use crate::domain::periods::{Step, day_of};
 use crate::domain::review::{Act, Entry as Reviewed, ItemReview};
@@ -19,6 +20,8 @@ use crate::store::{Store, StoreError};
 /// Calls of a time and of an operator.
 #[derive(Debug, Clone, Default)]
 pub struct Scope {
+    /// Of these operators only.
+    pub sight: Sight,
     /// Operator's name, case does not matter.
     pub operator: Option<String>,
     /// Not before.
@@ -30,7 +33,8 @@ pub struct Scope {
 impl Scope {
     fn takes(&self, terms: &Terms, call: &Call) -> bool {
         let time = time_of(call);
-        self.from.is_none_or(|from| time >= from)
+        self.sight.sees(call.operator.as_deref())
+            && self.from.is_none_or(|from| time >= from)
             && self.to.is_none_or(|to| time < to)
             && terms.pass(call)
     }
@@ -94,9 +98,10 @@ pub struct Disputes {
     pub open: u64,
 }
 
-/// Disputes over all calls; `page` counts from 1, `None` takes those of any state.
+/// Disputes over all calls in sight; `page` counts from 1, `None` takes those of any state.
 pub fn disputes(
     store: &Store,
+    sight: &Sight,
     state: Option<DisputeState>,
     page: usize,
     page_size: usize,
@@ -104,6 +109,9 @@ pub fn disputes(
     let mut found: Vec<Dispute> = Vec::new();
     let mut open = 0;
     store.each_reviewed(|call, reviews| {
+        if !sight.sees(call.operator.as_deref()) {
+            return;
+        }
         for review in reviews {
             for (opened, settled) in review.disputes() {
                 let dispute = Dispute {

@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::accounts::{self, AccountError};
 use crate::domain::sftp_user::validate_sender_name;
-use crate::domain::user::validate_password;
 use crate::domain::{DropMode, SenderKey, SftpUser};
 use crate::store::{Store, StoreError};
 
@@ -100,7 +99,7 @@ fn hashed(
     match password {
         Password::None => Ok((None, None)),
         Password::Given(given) => {
-            validate_password(given, name).map_err(SenderError::Rule)?;
+            accounts::validate_password(given, name).map_err(SenderError::Rule)?;
             Ok((Some(accounts::hash_password(given)?), None))
         }
         Password::Random => {

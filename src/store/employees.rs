@@ -31,6 +31,7 @@ impl Store {
         let txn = self.write()?;
         super::calls::put(&txn, schema::EMPLOYEES, &employee.id, employee)?;
         txn.commit()?;
+        self.accounts.send_replace(());
         Ok(())
     }
 
@@ -44,6 +45,7 @@ impl Store {
             .ok_or(StoreError::NotFound)?;
         super::calls::put(&txn, schema::EMPLOYEES, &employee.id, employee)?;
         txn.commit()?;
+        self.accounts.send_replace(());
         Ok(())
     }
 
@@ -55,6 +57,7 @@ impl Store {
             return Err(StoreError::NotFound);
         }
         txn.commit()?;
+        self.accounts.send_replace(());
         Ok(())
     }
 
@@ -96,6 +99,7 @@ impl Store {
             }
         }
         txn.commit()?;
+        self.accounts.send_replace(());
         Ok(imported)
     }
 
@@ -125,7 +129,7 @@ pub(super) fn directory(txn: &WriteTransaction) -> Result<Directory, StoreError>
     read_all(&txn.open_table(schema::EMPLOYEES)?)
 }
 
-fn read_all(
+pub(super) fn read_all(
     table: &impl ReadableTable<&'static str, &'static [u8]>,
 ) -> Result<Directory, StoreError> {
     let employees: Vec<Employee> = table

@@ -32,6 +32,8 @@ pub(super) const TOPIC_CALLS: MultimapTableDefinition<'static, &'static str, &'s
 pub(super) const TRACKERS: Table = TableDefinition::new("trackers");
 
 const IN_FORCE: &str = "in force";
+/// Key in the table of small values: calls from before there were insights are owed theirs.
+const PASSED: &str = "insights_owed";
 
 impl Store {
     /// The trackers in force.
@@ -67,10 +69,13 @@ impl Store {
         Ok(Ok(trackers))
     }
 
-    /// Calls that have a transcript and no insight are to get one. Run at start: it
-    /// finds what an earlier version of the program has left.
+    /// Calls that have a transcript and no insight are to get one. It finds what a program
+    /// without insights has left, once: all transcripts are passed.
     pub fn owe_missing_insights(&self) -> Result<(), StoreError> {
         let txn = self.write()?;
+        if txn.open_table(schema::META)?.get(PASSED)?.is_some() {
+            return Ok(());
+        }
         {
             let transcripts = txn.open_table(schema::TRANSCRIPTS)?;
             let insights = txn.open_table(INSIGHTS)?;
@@ -82,6 +87,8 @@ impl Store {
                 }
             }
         }
+        txn.open_table(schema::META)?
+            .insert(PASSED, [1].as_slice())?;
         txn.commit()?;
         Ok(())
     }
@@ -270,6 +277,20 @@ impl Store {
         txn.commit()?;
         Ok(())
     }
+}
+
+/// The insight of a call is to be made for this version of its transcript, unless it
+/// was; another score of the same words changes nothing.
+pub(super) fn owe_version(
+    txn: &WriteTransaction,
+    call: &str,
+    version: u32,
+) -> Result<(), StoreError> {
+    let known: Option<Insight> = get(txn, INSIGHTS, call)?;
+    if known.is_none_or(|known| known.version != version) {
+        owe(txn, call)?;
+    }
+    Ok(())
 }
 
 /// The insight of a call is to be made anew; with the score, in its transaction.

@@ -149,6 +149,7 @@ impl Store {
             }
             StageOutput::Scored(score) => {
                 judging::put_score(&txn, &mut call, score, now)?;
+                super::insights::owe(&txn, &key)?;
             }
             StageOutput::Indexed => {}
         }

@@ -207,7 +207,6 @@ pub(super) fn put_score(
     } else {
         txn.open_table(JUDGING)?.remove(key.as_str())?;
     }
-    super::insights::owe(txn, &key)?;
     reviews::summarize(txn, call, score)?;
     put(txn, schema::SCORES, &key, score)
 }

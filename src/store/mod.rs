@@ -24,6 +24,7 @@ mod rescorings;
 mod reviews;
 mod schema;
 mod scorecards;
+mod sessions;
 mod sftp_users;
 mod users;
 mod versions;
@@ -46,6 +47,7 @@ pub use prompts::PromptChange;
 pub use pulled::Pulled;
 pub use rescorings::Outcome;
 pub use scorecards::{CardVersion, Enforced};
+pub use sessions::{Holder, Invited, Renewed, TokenKey};
 pub use versions::{KeptVersion, Revision};
 
 /// What the caller can do about it is in the variant.
@@ -81,6 +83,9 @@ pub enum StoreError {
     /// Somebody changed the prompt after the person looked at it.
     #[error("the prompt was changed by somebody else meanwhile")]
     StalePrompt,
+    /// Nobody could administer after it.
+    #[error("the last administrator stays one")]
+    LastAdmin,
     /// There is no such order to score calls again.
     #[error("there is no such order to score calls again")]
     NoSuchRescoring,
@@ -194,6 +199,7 @@ pub struct Store {
     /// so that deleting a call cannot take away what arrives at the same moment.
     files: std::sync::Mutex<()>,
     listing: listing::Listing,
+    accounts: tokio::sync::watch::Sender<()>,
 }
 
 impl Store {
@@ -212,6 +218,7 @@ impl Store {
             blobs,
             files: std::sync::Mutex::default(),
             listing: listing::Listing::default(),
+            accounts: tokio::sync::watch::Sender::new(()),
         })
     }
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::record::{decode, encode};
 use super::{Store, StoreError, schema};
 use crate::domain::CallId;
+use crate::domain::access::Sight;
 
 /// As kept.
 #[derive(Serialize, Deserialize)]
@@ -23,9 +24,14 @@ pub struct Operator {
 }
 
 impl Store {
-    /// Operators whose name contains `query` (case does not matter), those
+    /// Operators in sight whose name contains `query` (case does not matter), those
     /// whose name begins with it first, at most `limit`.
-    pub fn operators(&self, query: &str, limit: usize) -> Result<Vec<Operator>, StoreError> {
+    pub fn operators(
+        &self,
+        query: &str,
+        sight: &Sight,
+        limit: usize,
+    ) -> Result<Vec<Operator>, StoreError> {
         let query = query.trim().to_lowercase();
         let txn = self.read()?;
         let operators = txn.open_table(schema::OPERATORS)?;
@@ -37,6 +43,9 @@ impl Store {
                 continue;
             };
             let record: OperatorRecord = decode(value.value())?;
+            if !sight.sees(Some(&record.name)) {
+                continue;
+            }
             let operator = Operator {
                 name: record.name,
                 calls: calls.get(key.value())?.len(),

@@ -78,7 +78,7 @@ const SCHEMA_KEY: &str = "schema";
 pub(super) type Migration = fn(&WriteTransaction) -> Result<(), StoreError>;
 
 /// `MIGRATIONS[n - 1]` leads from schema `n` to `n + 1`.
-pub(super) const MIGRATIONS: &[Migration] = &[keep_versions, keep_details];
+pub(super) const MIGRATIONS: &[Migration] = &[keep_versions, keep_details, keep_sessions];
 
 /// To schema 2: earlier versions of transcripts are kept. The transcripts that
 /// are there are version 0 as they stand; a program that knows schema 1 only
@@ -93,6 +93,13 @@ fn keep_versions(txn: &WriteTransaction) -> Result<(), StoreError> {
 /// program that knows schema 2 only would write calls back without them.
 fn keep_details(txn: &WriteTransaction) -> Result<(), StoreError> {
     txn.open_multimap_table(CALL_KEYS)?;
+    Ok(())
+}
+
+/// To schema 4: accounts have roles, a reach and second factors. A program that knows
+/// schema 3 only would write them back without, and let everybody see everything.
+fn keep_sessions(txn: &WriteTransaction) -> Result<(), StoreError> {
+    txn.open_table(super::sessions::SESSIONS)?;
     Ok(())
 }
 
@@ -174,6 +181,10 @@ pub(super) fn prepare(
     txn.open_table(QUEUE)?;
     txn.open_table(super::rescorings::RESCORINGS)?;
     txn.open_table(super::rescorings::RESCORED)?;
+    txn.open_table(super::sessions::SESSIONS)?;
+    txn.open_table(super::sessions::API_KEYS)?;
+    txn.open_table(super::sessions::INVITATIONS)?;
+    txn.open_table(super::sessions::TOKEN_KEYS)?;
     txn.open_table(SCORECARDS)?;
     txn.open_table(super::scorecards::NOTES)?;
     txn.open_table(super::scorecards::DRAFTS)?;

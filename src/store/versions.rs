@@ -149,6 +149,7 @@ impl Store {
             return Ok(false);
         }
         judging::put_score(&txn, &mut call, score, Timestamp::now())?;
+        super::insights::owe_version(&txn, key, version)?;
         txn.put_call(&call)?;
         txn.commit()?;
         Ok(true)
