@@ -302,10 +302,12 @@ need_root() {
 # Runs a command as the service's user.
 as_service() { runuser -u "$SERVICE" -- "$@"; }
 
-# configured KEY DEFAULT: a setting of the installed configuration.
+# configured KEY DEFAULT: a setting of the installed configuration; `model` is the only
+# one below a heading.
 configured() {
-    local value
-    value=$(sed -n "s/^[[:space:]]*$1[[:space:]]*=[[:space:]]*\"\([^\"]*\)\".*/\1/p" "$CONFIG_DIR/config.toml" | head -n 1)
+    local value above='/^[[:space:]]*\[/q;'
+    [ "$1" != model ] || above=
+    value=$(sed -n "${above}s/^[[:space:]]*$1[[:space:]]*=[[:space:]]*\"\([^\"]*\)\".*/\1/p" "$CONFIG_DIR/config.toml" | head -n 1)
     echo "${value:-$2}"
 }
 

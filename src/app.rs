@@ -34,6 +34,7 @@ use crate::intake::names::Names;
 use crate::intake::outside::Outside;
 use crate::intake::pull::{self, Pulls};
 use crate::llm::Client;
+use crate::oidc::Provider;
 use crate::pipeline::asking::{Askers, Asking, Insights, Making};
 use crate::pipeline::desk::Desk;
 use crate::pipeline::judging::{Judges, Judging};
@@ -99,6 +100,8 @@ pub struct Parts {
     pub key_limits: KeyLimits,
     /// WebSockets of each account.
     pub sockets: OpenLimits,
+    /// Where people can sign in besides.
+    pub provider: Option<Arc<Provider>>,
     hashing: Semaphore,
 }
 
@@ -265,6 +268,8 @@ impl App {
         let schedule = schedule::start(&config, &outside, &pulls).await?;
         let (sftp, receiving, first_sftp_password) = start_sftp(&config, &store, &intake).await?;
         let (sftp, drop_box) = sftp.unzip();
+        let provider = config.oidc.enabled.then(|| Provider::new(&config.oidc));
+        let provider = provider.transpose()?.map(Arc::new);
         let parts = Arc::new(Parts {
             sftp,
             drop_box,
@@ -285,6 +290,7 @@ impl App {
             sign_ins: SignInLimits::default(),
             key_limits: KeyLimits::default(),
             sockets: OpenLimits::default(),
+            provider,
             stopping: CancellationToken::new(),
             started: Instant::now(),
             hashing: Semaphore::new(HASHES_AT_ONCE),

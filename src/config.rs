@@ -6,6 +6,7 @@ mod http;
 mod https;
 mod llm;
 mod machine;
+mod oidc;
 mod outside;
 mod pull;
 mod sftp;
@@ -19,10 +20,12 @@ use toml::{Table, Value};
 use crate::domain::language::LANGUAGES;
 use crate::domain::{RawEndings, Source};
 
+pub use accounts::{Accounts, FactorNeeded};
 pub use http::{Http, ProxyHeader};
 pub use https::{Acme, CertificateSource, Challenge, Https, Name};
-pub use accounts::{Accounts, FactorNeeded};
 pub use llm::{Llm, Masking, Structured};
+pub use oidc::Oidc;
+pub(crate) use oidc::{is_protected, reach};
 pub use outside::{CALLTOUCH_FIELDS, Calltouch, CalltouchSite, Mango, Names, Network, Secret};
 pub use pull::{PullAfter, PullProtocol, PullSource};
 pub use sftp::Sftp;
@@ -47,6 +50,8 @@ pub struct Config {
     pub http: Http,
     /// HTTPS.
     pub https: Https,
+    /// Signing in at an identity provider.
+    pub oidc: Oidc,
     /// Recognition.
     pub speech: Speech,
     /// Scoring.
@@ -201,6 +206,7 @@ impl Config {
         let http = http::read(section(&mut table, "http", faults), faults);
         let https = section(&mut table, "https", faults);
         let https = https::read(https, env("CALL_ANALYTICS_HTTPS_LISTEN"), faults);
+        let oidc = oidc::read(section(&mut table, "oidc", faults), env, faults);
         let mut scoring = section(&mut table, "scoring", faults);
         let sources = section(&mut table, "sources", faults);
         let raw = raw_of(section(&mut table, "raw", faults), faults);
@@ -328,6 +334,7 @@ impl Config {
             max_upload_bytes: max_upload_mb.saturating_mul(1024 * 1024),
             http,
             https,
+            oidc,
             speech,
             scoring: Scoring { scorecard },
             sources,

@@ -6,7 +6,7 @@
 //! → [`api`] shows it. Senders drop recordings over [`sftp`]. [`domain`] holds the
 //! words they all use; [`config`] and [`events`] are leaves; [`app`] binds everything;
 //! [`schedule`] starts what happens by the clock; [`cli`] is the command line. [`serving`] holds the
-//! connections, [`https`] the certificate.
+//! connections, [`https`] the certificate; [`oidc`] asks an identity provider.
 
 pub mod accounts;
 pub mod api;
@@ -20,6 +20,7 @@ pub mod export;
 pub mod https;
 pub mod intake;
 pub mod llm;
+pub mod oidc;
 pub mod pipeline;
 pub mod report;
 pub mod schedule;

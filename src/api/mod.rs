@@ -30,6 +30,7 @@ mod llm;
 mod metadata;
 mod model_note;
 mod models;
+mod oidc;
 mod operators;
 mod outside;
 mod peer;
@@ -80,6 +81,7 @@ type Api = (
         second_factor::SecondFactorApi,
         accounts::AccountsApi,
         invitations::InvitationsApi,
+        oidc::OidcApi,
         api_keys::ApiKeysApi,
     ),
     (
@@ -128,6 +130,7 @@ fn service() -> OpenApiService<Api, ()> {
                 second_factor::SecondFactorApi,
                 accounts::AccountsApi,
                 invitations::InvitationsApi,
+                oidc::OidcApi,
                 api_keys::ApiKeysApi,
             ),
             (

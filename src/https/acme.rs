@@ -99,43 +99,6 @@ impl Authority<'_> {
         Ok(account)
     }
 
-    /// The profile to ask for.
-    fn profile(&self, account: &Account) -> Result<Option<String>, HttpsError> {
-        let offered: Vec<String> = account
-            .profiles()
-            .map(|profile| profile.name.to_owned())
-            .collect();
-        let wanted = self.settings.profile.as_str();
-        if !wanted.is_empty() {
-            return if offered.iter().any(|name| name == wanted) {
-                Ok(Some(wanted.to_owned()))
-            } else {
-                Err(HttpsError::Profile {
-                    wanted: wanted.to_owned(),
-                    offered: if offered.is_empty() {
-                        "none".to_owned()
-                    } else {
-                        offered.join(", ")
-                    },
-                })
-            };
-        }
-        if !self
-            .names
-            .iter()
-            .any(|name| matches!(name, Name::Address(_)))
-        {
-            return Ok(None);
-        }
-        let short = offered.iter().any(|name| name == SHORT_LIVED);
-        if !short {
-            tracing::warn!(
-                "the authority offers no profile 'shortlived'; it may refuse a certificate for a bare address"
-            );
-        }
-        Ok(short.then(|| SHORT_LIVED.to_owned()))
-    }
-
     /// A new certificate, kept on disk. `attempt` counts failures before this one.
     pub(super) async fn obtain(
         &self,
@@ -148,7 +111,8 @@ impl Authority<'_> {
             }
             other => other?,
         };
-        let profile = self.profile(&account)?;
+        let offered: Vec<&str> = account.profiles().map(|profile| profile.name).collect();
+        let profile = profile(&self.settings.profile, &offered, self.names)?;
         let identifiers: Vec<Identifier> = self
             .names
             .iter()
@@ -158,7 +122,7 @@ impl Authority<'_> {
             })
             .collect();
         let mut wanted = NewOrder::new(&identifiers);
-        if let Some(profile) = &profile {
+        if let Some(profile) = profile {
             wanted = wanted.profile(profile);
         }
         let mut order = match account.new_order(&wanted).await {
@@ -293,6 +257,37 @@ impl Authority<'_> {
     }
 }
 
+/// The profile to ask for; `None`: the authority's usual one.
+fn profile<'a>(
+    wanted: &'a str,
+    offered: &[&str],
+    names: &[Name],
+) -> Result<Option<&'a str>, HttpsError> {
+    if !wanted.is_empty() {
+        if offered.contains(&wanted) {
+            return Ok(Some(wanted));
+        }
+        return Err(HttpsError::Profile {
+            wanted: wanted.to_owned(),
+            offered: if offered.is_empty() {
+                "none".to_owned()
+            } else {
+                offered.join(", ")
+            },
+        });
+    }
+    if !names.iter().any(|name| matches!(name, Name::Address(_))) {
+        return Ok(None);
+    }
+    if offered.contains(&SHORT_LIVED) {
+        return Ok(Some(SHORT_LIVED));
+    }
+    tracing::warn!(
+        "the authority offers no profile 'shortlived'; it may refuse a certificate for a bare address"
+    );
+    Ok(None)
+}
+
 fn is_unknown_account(error: &Error) -> bool {
     let Error::Api(problem) = error else {
         return false;
@@ -377,6 +372,24 @@ async fn reasons(order: &mut Order) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bare_address_asks_for_the_short_lived_profile_where_there_is_one() {
+        let domain = ["calls.example.com".parse().expect("a name")];
+        let both = ["calls.example.com", "203.0.113.7"].map(|name| name.parse().expect("a name"));
+        let offered = ["classic", "shortlived", "tlsserver"];
+        let of = |wanted, offered: &[&str], names: &[Name]| {
+            profile(wanted, offered, names).map(|chosen| chosen.map(str::to_owned))
+        };
+        assert_eq!(of("", &offered, &domain).expect("a choice"), None);
+        let short = Some("shortlived".to_owned());
+        assert_eq!(of("", &offered, &both).expect("a choice"), short);
+        assert_eq!(of("", &["classic"], &both).expect("a choice"), None);
+        let chosen = of("tlsserver", &offered, &both).expect("a choice");
+        assert_eq!(chosen.as_deref(), Some("tlsserver"));
+        let fault = of("other", &offered, &domain).expect_err("there is none");
+        assert!(fault.to_string().contains("classic, shortlived, tlsserver"));
+    }
 
     #[test]
     fn addresses_are_asked_for_backwards() {

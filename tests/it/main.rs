@@ -31,6 +31,7 @@ mod llm_double;
 mod mango;
 mod mutate;
 mod no_speech;
+mod oidc;
 mod other_models;
 mod process;
 mod proxied;

@@ -21,6 +21,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/auth/refresh": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * New tokens for a refresh token, which is good once. Public. A page need not: its
+         *     cookies are renewed with any request.
+         */
+        post: operations["refresh"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/auth/logout": {
         parameters: {
             query?: never;
@@ -30,7 +50,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Sign out: the cookie is taken back. */
+        /** Sign out: the session ends. */
         post: operations["logout"];
         delete?: never;
         options?: never;
@@ -67,6 +87,392 @@ export interface paths {
         /** Change one's own password. All other sessions of the account end. */
         post: operations["changePassword"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One's own sessions. */
+        get: operations["ownSessions"];
+        put?: never;
+        post?: never;
+        /** End all of one's own sessions but this one. */
+        delete: operations["endOtherSessions"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/sessions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** End one of one's own sessions, at once. */
+        delete: operations["endOwnSession"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/second-factor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin to set up a second factor: a secret for the authenticator. It is asked for at
+         *     sign-in after it was confirmed.
+         */
+        post: operations["beginSecondFactor"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/second-factor/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Prove that the authenticator has the secret: from now on its codes are asked for. */
+        post: operations["confirmSecondFactor"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/second-factor/recovery-codes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** New recovery codes; the ones before are good no more. */
+        post: operations["newRecoveryCodes"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/second-factor/remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sign in with the password alone from now on. */
+        post: operations["removeSecondFactor"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All accounts. */
+        get: operations["accounts"];
+        put?: never;
+        /** Make an account; its owner chooses another password at the first sign-in. */
+        post: operations["addAccount"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Remove an account with its sessions and API keys. What the person said stays. */
+        delete: operations["removeAccount"];
+        options?: never;
+        head?: never;
+        /** Change role, calls, or whether somebody can sign in. Works at once. */
+        patch: operations["changeAccount"];
+        trace?: never;
+    };
+    "/accounts/{name}/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A new password for the next sign-in; the account's sessions end. */
+        post: operations["resetPassword"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{name}/second-factor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Take the second factor away: its owner has neither authenticator nor codes. */
+        delete: operations["resetSecondFactor"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{name}/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Sessions of an account. */
+        get: operations["accountSessions"];
+        put?: never;
+        post?: never;
+        /** End all sessions of an account, at once. */
+        delete: operations["endAccountSessions"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/token-keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sign tokens with another key: every access token is made anew from its session. */
+        post: operations["replaceTokenKey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/teams": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Teams of the directory, and those that accounts are for. */
+        get: operations["teams"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/invitations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Invitations that are good still. */
+        get: operations["invitations"];
+        put?: never;
+        /**
+         * Invite somebody: the link is good for seven days, once. An earlier one of the same
+         *     name is good no more.
+         */
+        post: operations["invite"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/invitations/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Take an invitation back. */
+        delete: operations["removeInvitation"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/invitation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What an invitation is for. Public: the token is the proof. */
+        post: operations["lookAtInvitation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/invitation/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make the account of an invitation and sign in. Public: the token is the proof. */
+        post: operations["acceptInvitation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/ways": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How people can sign in. Public. */
+        get: operations["signInWays"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/oidc/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Sends the browser to the identity provider. Public. */
+        get: operations["oidcStart"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/oidc/callback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where the identity provider sends the browser back to. Public: the code is the proof. */
+        get: operations["oidcCallback"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api-keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All keys. */
+        get: operations["apiKeys"];
+        put?: never;
+        /** Make a key. */
+        post: operations["addApiKey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api-keys/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Take a key back, at once. */
+        delete: operations["removeApiKey"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1505,7 +1911,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** All analyses, the latest first. */
+        /** One's own analyses, an administrator's all, the latest first. */
         get: operations["analyses"];
         put?: never;
         post?: never;
@@ -1642,6 +2048,81 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** AcceptRequest */
+        AcceptRequest: {
+            /** Format: password */
+            token: string;
+            /**
+             * Format: password
+             * @description The password of the account.
+             */
+            password: string;
+        };
+        /**
+         * AccountPatch
+         * @description What shall change; what is left out stays.
+         */
+        AccountPatch: {
+            role?: components["schemas"]["RoleView"];
+            reach?: components["schemas"]["ReachView"];
+            disabled?: boolean;
+        };
+        /**
+         * AccountRequest
+         * @description A new account.
+         */
+        AccountRequest: {
+            /** @description Name to sign in with; stays. */
+            name: string;
+            role: components["schemas"]["RoleView"];
+            /**
+             * @default {
+             *       "operator": null,
+             *       "teams": null
+             *     }
+             */
+            reach: components["schemas"]["ReachView"] & unknown;
+            /**
+             * Format: password
+             * @description For the first sign-in only; one is made when it is left out.
+             */
+            password?: string;
+        };
+        /**
+         * AccountView
+         * @description An account.
+         */
+        AccountView: {
+            name: string;
+            role: components["schemas"]["RoleView"];
+            reach: components["schemas"]["ReachView"];
+            /** @description Cannot sign in. */
+            disabled: boolean;
+            /** @description The password is for the next sign-in only. */
+            must_change_password: boolean;
+            second_factor: boolean;
+            /**
+             * Format: uint32
+             * @description Recovery codes that are left.
+             */
+            recovery_codes: number;
+            /** @description Signs in at the identity provider. */
+            at_provider: boolean;
+            /** @description RFC 3339. */
+            created_at: string;
+            /** @description Last seen with a session that goes on, RFC 3339. */
+            seen_at?: string;
+            /**
+             * Format: uint32
+             * @description Sessions that go on.
+             */
+            sessions: number;
+        };
+        /** AccountsView */
+        AccountsView: {
+            /** @description By name. */
+            items: components["schemas"]["AccountView"][];
+        };
         /**
          * @description What a person did.
          * @enum {string}
@@ -1826,6 +2307,56 @@ export interface components {
          */
         AnswersView: {
             items: components["schemas"]["AnswerView"][];
+        };
+        /**
+         * ApiKeyRequest
+         * @description A key to be made.
+         */
+        ApiKeyRequest: {
+            /** @description What it is for. */
+            name: string;
+            /** @description What it may do: names of permissions, as the operations of this document have them. */
+            scopes: string[];
+            /** @description The account it stands for, one's own when left out: it never can do or see more. */
+            user?: string;
+            /**
+             * Format: uint32
+             * @description Good for so many days, 1–366.
+             */
+            days: number;
+            /**
+             * Format: uint32
+             * @description Most requests a minute, 1–6000.
+             * @default 600
+             */
+            per_minute: number;
+        };
+        /**
+         * ApiKeyView
+         * @description A key, without what is secret of it.
+         */
+        ApiKeyView: {
+            id: string;
+            name: string;
+            user: string;
+            scopes: string[];
+            /** Format: uint32 */
+            per_minute: number;
+            /** @description RFC 3339. */
+            created_at: string;
+            /** @description RFC 3339. */
+            expires_at: string;
+            /** @description Whether it has ended. */
+            expired: boolean;
+            /** @description Last use, to the hour, RFC 3339. */
+            used_at?: string;
+        };
+        /** ApiKeysView */
+        ApiKeysView: {
+            /** @description The newest first. */
+            items: components["schemas"]["ApiKeyView"][];
+            /** @description Scopes that a key can have. */
+            scopes: string[];
         };
         /**
          * AppliedView
@@ -2149,6 +2680,14 @@ export interface components {
             /** @description `met`, `failed`, `not_applicable`, `unconfirmed`; null where the item was not there. */
             before?: string;
             after?: string;
+        };
+        /** CodeRequest */
+        CodeRequest: {
+            /**
+             * Format: password
+             * @description Six digits of the authenticator.
+             */
+            code: string;
         };
         /** CriterionDocument */
         CriterionDocument: {
@@ -2676,6 +3215,50 @@ export interface components {
              */
             ms: number;
         };
+        /**
+         * InvitationRequest
+         * @description Whom to invite.
+         */
+        InvitationRequest: {
+            /** @description Name of the account to be. */
+            name: string;
+            role: components["schemas"]["RoleView"];
+            /**
+             * @default {
+             *       "operator": null,
+             *       "teams": null
+             *     }
+             */
+            reach: components["schemas"]["ReachView"] & unknown;
+        };
+        /**
+         * InvitationView
+         * @description Somebody who is invited.
+         */
+        InvitationView: {
+            name: string;
+            role: components["schemas"]["RoleView"];
+            reach: components["schemas"]["ReachView"];
+            /** @description Who invites. */
+            author: string;
+            /** @description RFC 3339. */
+            created_at: string;
+            /** @description RFC 3339. */
+            expires_at: string;
+        };
+        /** InvitationsView */
+        InvitationsView: {
+            /** @description The newest first. */
+            items: components["schemas"]["InvitationView"][];
+        };
+        /**
+         * InvitedRequest
+         * @description An invitation as the invited has it.
+         */
+        InvitedRequest: {
+            /** Format: password */
+            token: string;
+        };
         /** ItemAgreementView */
         ItemAgreementView: {
             scorecard_id: string;
@@ -2870,6 +3453,11 @@ export interface components {
             username: string;
             /** Format: password */
             password: string;
+            /**
+             * Format: password
+             * @description Of the authenticator, or a recovery code; needed where `code_needed` was answered.
+             */
+            code?: string;
         };
         /**
          * LoginView
@@ -2881,6 +3469,11 @@ export interface components {
             token: string;
             /** @description When it expires, RFC 3339. */
             expires_at: string;
+            /**
+             * @description For programs: `/auth/refresh` gives new tokens for it, once. Empty where the one that
+             *     was shown was replaced a moment ago.
+             */
+            refresh_token: string;
         };
         /** LoudnessByPartyView */
         LoudnessByPartyView: {
@@ -2897,10 +3490,31 @@ export interface components {
             near_silent: boolean;
         };
         /**
+         * MadeAccountView
+         * @description An account with the password that was made for it.
+         */
+        MadeAccountView: {
+            account: components["schemas"]["AccountView"];
+            /** @description For the first sign-in only, shown this once; null where one was given. */
+            password?: string;
+        };
+        /** MadeApiKeyView */
+        MadeApiKeyView: {
+            key: components["schemas"]["ApiKeyView"];
+            /** @description Send it as `Authorization: Bearer …`; shown this once. */
+            secret: string;
+        };
+        /**
          * @description Who made a summary.
          * @enum {string}
          */
         MadeBy: "rules" | "model";
+        /** MadeInvitationView */
+        MadeInvitationView: {
+            invitation: components["schemas"]["InvitationView"];
+            /** @description End of the link `…/#/invitation/TOKEN`; shown this once. */
+            token: string;
+        };
         /**
          * MangoView
          * @description State of MANGO OFFICE.
@@ -3348,6 +3962,22 @@ export interface components {
             model: boolean;
         };
         /**
+         * ProofRequest
+         * @description One's own password, once more.
+         */
+        ProofRequest: {
+            /** Format: password */
+            password: string;
+        };
+        /**
+         * ProviderView
+         * @description An identity provider.
+         */
+        ProviderView: {
+            /** @description What the button says; empty: the page's own words. */
+            label: string;
+        };
+        /**
          * PublishRequest
          * @description A new version.
          */
@@ -3524,6 +4154,16 @@ export interface components {
             /** Format: double */
             client?: number;
         };
+        /**
+         * ReachView
+         * @description Which calls: of an operator, of teams, or, with neither, all.
+         */
+        ReachView: {
+            /** @description Names of teams, as the directory of employees has them. */
+            teams?: string[];
+            /** @description Name of an operator, as it stands with the calls. */
+            operator?: string;
+        };
         /** @enum {string} */
         ReasonCodeView: "phrase_found" | "phrase_absent" | "phrase_forbidden_found" | "phrase_forbidden_absent" | "trigger_absent" | "speakers_unknown" | "metric_ok" | "metric_exceeded" | "metric_below" | "metric_unavailable" | "model_unconfirmed";
         /**
@@ -3562,6 +4202,19 @@ export interface components {
              * @description Packets that could not be decoded and were skipped.
              */
             damaged_packets?: number;
+        };
+        /** RecoveryView */
+        RecoveryView: {
+            /** @description Each good once instead of a code; shown this once. */
+            recovery_codes: string[];
+        };
+        /**
+         * RefreshRequest
+         * @description The refresh token of a program; a page has it in a cookie.
+         */
+        RefreshRequest: {
+            /** Format: password */
+            refresh_token: string;
         };
         /**
          * RemovedView
@@ -3798,6 +4451,11 @@ export interface components {
             items: components["schemas"]["ItemReviewView"][];
         };
         /**
+         * @description What a person may do.
+         * @enum {string}
+         */
+        RoleView: "admin" | "supervisor" | "operator" | "viewer";
+        /**
          * RowView
          * @description What became of one call of an analysis.
          */
@@ -3913,6 +4571,43 @@ export interface components {
             from_file: boolean;
             /** @description Metrics that an item can hold against bounds. */
             metrics: components["schemas"]["MetricView"][];
+        };
+        /**
+         * SecretView
+         * @description What an authenticator needs.
+         */
+        SecretView: {
+            /** @description To type in: Base32. */
+            secret: string;
+            /** @description `otpauth://totp/…`. */
+            address: string;
+            /** @description The address as a QR code: rows of `0` and `1`, 1 is dark. */
+            qr: string[];
+        };
+        /**
+         * SessionView
+         * @description A sign-in on one device.
+         */
+        SessionView: {
+            id: string;
+            /** @description The one that asks. */
+            current: boolean;
+            /** @description `password`, `code`, `recovery`, `invitation` or `provider`. */
+            by: string;
+            /** @description RFC 3339. */
+            created_at: string;
+            /** @description Renewed last, RFC 3339. */
+            seen_at: string;
+            /** @description Ends then unless it is used, RFC 3339. */
+            expires_at: string;
+            address: string;
+            /** @description How the browser or program calls itself. */
+            agent: string;
+        };
+        /** SessionsView */
+        SessionsView: {
+            /** @description The last seen first. */
+            items: components["schemas"]["SessionView"][];
         };
         /**
          * SftpFileName
@@ -4279,6 +4974,33 @@ export interface components {
          * @enum {string}
          */
         TableWords: "ru" | "en";
+        /** TeamView */
+        TeamView: {
+            name: string;
+            /**
+             * Format: uint32
+             * @description Employees in it.
+             */
+            employees: number;
+            /**
+             * Format: uint32
+             * @description Accounts that are for it.
+             */
+            accounts: number;
+        };
+        /** TeamsView */
+        TeamsView: {
+            /** @description By name. */
+            items: components["schemas"]["TeamView"][];
+        };
+        /**
+         * TemporaryPasswordView
+         * @description A password for the next sign-in.
+         */
+        TemporaryPasswordView: {
+            /** @description Shown this once. */
+            password: string;
+        };
         /**
          * TopicView
          * @description A topic that was touched.
@@ -4543,8 +5265,18 @@ export interface components {
         UserView: {
             /** @description Name of the account. */
             name: string;
+            role: components["schemas"]["RoleView"];
+            reach: components["schemas"]["ReachView"];
             /** @description What the person may do. */
-            role: string;
+            permissions: string[];
+            /** @description The password is for the first sign-in only: nothing else can be done before it is changed. */
+            must_change_password: boolean;
+            /** @description Whether a second factor is set up. */
+            second_factor: boolean;
+            /** @description Nothing else can be done before a second factor is set up. */
+            must_set_second_factor: boolean;
+            /** @description Id of this session. */
+            session?: string;
         };
         /**
          * VerdictPairsView
@@ -4619,6 +5351,14 @@ export interface components {
             peaks_per_second: number;
             /** @description One list a channel; 0–255, 255 = full scale. */
             channels: number[][];
+        };
+        /**
+         * WaysView
+         * @description How people can sign in.
+         */
+        WaysView: {
+            /** @description The identity provider, where there is one. */
+            provider?: components["schemas"]["ProviderView"] & unknown;
         };
         /**
          * @description A party.
@@ -4697,6 +5437,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -4709,6 +5458,123 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    refresh: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["RefreshRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["LoginView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4760,6 +5626,89 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
         };
     };
     me: {
@@ -4797,6 +5746,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -4809,6 +5767,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4882,6 +5851,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -4894,6 +5872,2844 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    ownSessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["SessionsView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    endOtherSessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    endOwnSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    beginSecondFactor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["ProofRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["SecretView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    confirmSecondFactor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["CodeRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["RecoveryView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    newRecoveryCodes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["ProofRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["RecoveryView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    removeSecondFactor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["ProofRequest"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    accounts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["AccountsView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    addAccount: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["AccountRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["MadeAccountView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    removeAccount: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    changeAccount: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["AccountPatch"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["AccountView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    resetPassword: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["TemporaryPasswordView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    resetSecondFactor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    accountSessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["SessionsView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    endAccountSessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    replaceTokenKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    teams: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["TeamsView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    invitations: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["InvitationsView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    invite: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["InvitationRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["MadeInvitationView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    removeInvitation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    lookAtInvitation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["InvitedRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["InvitationView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    acceptInvitation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["AcceptRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["LoginView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    signInWays: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["WaysView"];
+                };
+            };
+        };
+    };
+    oidcStart: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description There. */
+            303: {
+                headers: {
+                    LOCATION: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    oidcCallback: {
+        parameters: {
+            query?: {
+                code?: string;
+                state?: string;
+                error?: string;
+                iss?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description There. */
+            303: {
+                headers: {
+                    LOCATION: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    apiKeys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ApiKeysView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    addApiKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["ApiKeyRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["MadeApiKeyView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    removeApiKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4974,6 +8790,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -4986,6 +8811,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5066,6 +8902,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -5078,6 +8923,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5158,6 +9014,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -5170,6 +9035,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5242,6 +9118,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -5254,6 +9139,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5369,6 +9265,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -5381,6 +9286,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5453,6 +9369,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -5465,6 +9390,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5537,6 +9473,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -5549,6 +9494,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5620,6 +9576,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -5632,6 +9597,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5708,6 +9684,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -5720,6 +9705,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5792,6 +9788,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -5804,6 +9809,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5883,6 +9899,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -5895,6 +9920,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5972,6 +10008,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -5984,6 +10029,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6056,6 +10112,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -6068,6 +10133,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6141,6 +10217,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -6153,6 +10238,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6230,6 +10326,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -6242,6 +10347,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6320,6 +10436,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -6332,6 +10457,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6402,6 +10538,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -6414,6 +10559,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6555,6 +10711,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -6567,6 +10732,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6639,6 +10815,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -6651,6 +10836,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6721,6 +10917,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -6733,6 +10938,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6807,6 +11023,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -6819,6 +11044,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6895,6 +11131,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -6907,6 +11152,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6978,6 +11234,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -6990,6 +11255,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7064,6 +11340,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -7076,6 +11361,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7146,6 +11442,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -7158,6 +11463,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7228,6 +11544,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -7240,6 +11565,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7314,6 +11650,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -7326,6 +11671,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7398,6 +11754,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -7410,6 +11775,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7482,6 +11858,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -7494,6 +11879,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7564,6 +11960,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -7576,6 +11981,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7650,6 +12066,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -7662,6 +12087,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7732,6 +12168,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -7744,6 +12189,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7817,6 +12273,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -7829,6 +12294,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7902,6 +12378,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -7914,6 +12399,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7988,6 +12484,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -8000,6 +12505,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8073,6 +12589,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -8085,6 +12610,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8159,6 +12695,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -8171,6 +12716,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8247,6 +12803,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -8259,6 +12824,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8329,6 +12905,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -8341,6 +12926,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8411,6 +13007,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -8423,6 +13028,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8497,6 +13113,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -8509,6 +13134,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8581,6 +13217,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -8593,6 +13238,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8669,6 +13325,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -8681,6 +13346,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8751,6 +13427,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -8763,6 +13448,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8837,6 +13533,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -8849,6 +13554,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8919,6 +13635,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -8931,6 +13656,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9005,6 +13741,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -9017,6 +13762,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9094,6 +13850,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -9106,6 +13871,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9178,6 +13954,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -9190,6 +13975,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9260,6 +14056,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -9272,6 +14077,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9346,6 +14162,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -9358,6 +14183,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9428,6 +14264,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -9440,6 +14285,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9510,6 +14366,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -9522,6 +14387,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9596,6 +14472,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -9608,6 +14493,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9678,6 +14574,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -9690,6 +14595,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9760,6 +14676,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -9772,6 +14697,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9843,6 +14779,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -9855,6 +14800,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9926,6 +14882,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -9938,6 +14903,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10009,6 +14985,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -10021,6 +15006,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10098,6 +15094,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -10110,6 +15115,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10199,6 +15215,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -10211,6 +15236,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10286,6 +15322,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -10298,6 +15343,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10374,6 +15430,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -10386,6 +15451,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10457,6 +15533,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -10469,6 +15554,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10576,6 +15672,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -10588,6 +15693,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10662,6 +15778,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -10674,6 +15799,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10749,6 +15885,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -10761,6 +15906,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10835,6 +15991,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -10847,6 +16012,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -11067,6 +16243,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -11079,6 +16264,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -11153,6 +16349,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -11165,6 +16370,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -11237,6 +16453,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -11249,6 +16474,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -11319,6 +16555,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -11331,6 +16576,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -11401,6 +16657,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -11413,6 +16678,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -11486,6 +16762,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -11498,6 +16783,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -11573,6 +16869,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -11585,6 +16890,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -11657,6 +16973,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -11669,6 +16994,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -11745,6 +17081,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -11757,6 +17102,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -11834,6 +17190,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -11846,6 +17211,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -11931,6 +17307,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -11943,6 +17328,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -12022,6 +17418,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -12034,6 +17439,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -12103,6 +17519,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -12115,6 +17540,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -12185,6 +17621,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -12197,6 +17642,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -12269,6 +17725,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -12281,6 +17746,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -12353,6 +17829,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -12365,6 +17850,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -12438,6 +17934,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -12450,6 +17955,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -12520,6 +18036,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -12532,6 +18057,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -12606,6 +18142,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -12618,6 +18163,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -12694,6 +18250,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -12706,6 +18271,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -12777,6 +18353,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -12789,6 +18374,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -12863,6 +18459,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -12875,6 +18480,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -12949,6 +18565,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -12961,6 +18586,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -13035,6 +18671,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -13047,6 +18692,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -13117,6 +18773,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -13129,6 +18794,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -13206,6 +18882,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -13218,6 +18903,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -13289,6 +18985,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -13301,6 +19006,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -13373,6 +19089,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -13385,6 +19110,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -13462,6 +19198,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -13474,6 +19219,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -13546,6 +19302,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -13558,6 +19323,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -13630,6 +19406,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -13642,6 +19427,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -13712,6 +19508,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -13724,6 +19529,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -13798,6 +19614,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -13810,6 +19635,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -13887,6 +19723,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -13899,6 +19744,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -13971,6 +19827,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -13983,6 +19848,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -14053,6 +19929,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -14065,6 +19950,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {

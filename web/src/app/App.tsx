@@ -10,6 +10,7 @@ import { FilesPage } from '../features/files/FilesPage';
 import { QualityPage } from '../features/quality/QualityPage';
 import { QuestionsPage } from '../features/questions/QuestionsPage';
 import { SettingsPage } from '../features/settings/SettingsPage';
+import { ProviderSignIn } from '../features/sign-in/ProviderSignIn';
 import { SignInPage } from '../features/sign-in/SignInPage';
 import { I18nProvider, useI18n } from '../i18n';
 import { Button } from '../ui/Button';
@@ -75,7 +76,9 @@ function Gate() {
           queryClient.removeQueries({ predicate: (query) => query.queryKey[0] !== sessionKey[0] });
           queryClient.setQueryData(sessionKey, user);
         }}
-      />
+      >
+        <ProviderSignIn />
+      </SignInPage>
     );
   }
   return <SignedIn user={session.data} />;

@@ -1,4 +1,4 @@
-import { useEffect, useId, useRef, useState } from 'react';
+import { useEffect, useId, useRef, useState, type ReactNode } from 'react';
 import { signIn } from '../../api/session';
 import type { User } from '../../api/types';
 import { Logo } from '../../app/Logo';
@@ -10,9 +10,11 @@ import { Notice, useErrorText } from '../../ui/States';
 interface Props {
   expired: boolean;
   onSignedIn(user: User): void;
+  /** Other ways to sign in. */
+  children?: ReactNode;
 }
 
-export function SignInPage({ expired, onSignedIn }: Props) {
+export function SignInPage({ expired, onSignedIn, children }: Props) {
   const { t } = useI18n();
   const errorText = useErrorText();
   const id = useId();
@@ -110,6 +112,7 @@ export function SignInPage({ expired, onSignedIn }: Props) {
               {busy ? t.signIn.submitting : t.signIn.submit}
             </Button>
           </form>
+          {children}
         </div>
       </main>
     </div>
