@@ -130,3 +130,65 @@ fn the_example_is_valid_and_says_the_defaults() {
     explicit.data_dir = example.data_dir.clone();
     assert_eq!(explicit, example);
 }
+
+#[test]
+fn https_names_what_is_missing() {
+    let config = load(
+        "[https]\nenabled = true\ndomains = [\"Calls.Example.com.\", \"[2001:db8::1]\"]",
+        &[],
+    );
+    let https = config.expect("valid").https;
+    let names: Vec<String> = https.names.iter().map(Name::authority).collect();
+    assert_eq!(names, ["calls.example.com", "[2001:db8::1]"]);
+    assert_eq!(https.source, CertificateSource::SelfSigned);
+    assert_eq!(https.redirect_from.map(|at| at.port()), Some(80));
+    let of = |text: &str| load(text, &[]).expect_err("invalid").faults;
+    for (text, place) in [
+        ("[https.acme]\nenabled = true", "https.acme.agree_to_terms:"),
+        (
+            "[https.acme]\nenabled = true\nagree_to_terms = true",
+            "https.domains:",
+        ),
+        (
+            "domains = [\"a.example.com\", \"A.example.com\"]",
+            "https.domains:",
+        ),
+        ("domains = [\"*.example.com\"]", "https.domains:"),
+        ("domains = [\"300.1.2.3\"]", "https.domains:"),
+        ("certificate = \"/nowhere.pem\"", "https.key:"),
+        (
+            "certificate = \"/nowhere.pem\"\nkey = \"/nowhere.key\"",
+            "https.certificate:",
+        ),
+        ("redirect_from = \"80\"", "https.redirect_from:"),
+        (
+            "redirect_from = \"off\"\ndomains = [\"a.example.com\"]\n[https.acme]\nenabled = true\nagree_to_terms = true\nchallenge = \"http-01\"",
+            "https.redirect_from:",
+        ),
+        (
+            "[https.acme]\ndirectory = \"http://ca.example.com\"",
+            "https.acme.directory:",
+        ),
+        ("[http]\nbase_path = \"calls\"", "http.base_path:"),
+        (
+            "[http]\ntrusted_proxies = [\"proxy\"]",
+            "http.trusted_proxies:",
+        ),
+        ("[oidc]\nenabled = true", "oidc.issuer:"),
+        ("[oidc]\ndefault_role = \"root\"", "oidc.default_role:"),
+    ] {
+        let faults = of(&format!("[https]\nenabled = true\n{text}"));
+        assert!(
+            faults.iter().any(|fault| fault.starts_with(place)),
+            "{text}: {faults:#?}"
+        );
+    }
+    // What is off is not looked at.
+    assert!(
+        load(
+            "[https]\ncertificate = \"/nowhere.pem\"\nkey = \"/nowhere.key\"",
+            &[]
+        )
+        .is_ok()
+    );
+}

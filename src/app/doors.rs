@@ -47,6 +47,7 @@ async fn bind(key: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
 impl Bound {
     /// Binds all addresses of the configuration.
     pub(super) async fn new(config: &Config) -> anyhow::Result<Self> {
+        crate::sftp::allow_many_files();
         let plain = bind("listen", config.listen).await?;
         let https = &config.https;
         if !https.enabled {

@@ -171,6 +171,14 @@ fn check(common: &Common) -> anyhow::Result<ExitCode> {
     } else {
         println!("sftp: off");
     }
+    if config.https.enabled {
+        println!("https: {}", config.https.listen);
+        for line in crate::https::check(&config.https)? {
+            println!("https: {line}");
+        }
+    } else {
+        println!("https: off");
+    }
     for source in &config.pull {
         let (name, protocol) = (&source.name, source.protocol.name());
         println!(

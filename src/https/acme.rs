@@ -313,7 +313,8 @@ fn answer(challenge: &ChallengeHandle<'_>, resolver: &Resolver) -> Result<(), Ht
     let der = PrivateKeyDer::from_pem_slice(key.serialize_pem().as_bytes())
         .map_err(|error| HttpsError::Refused(error.to_string()))?;
     let chain = vec![CertificateDer::from(certificate.der().to_vec())];
-    let key = CertifiedKey::from_der(chain, der, &provider)?;
+    // Not by `from_der`: it refuses the extension that the challenge is made of.
+    let key = CertifiedKey::new(chain, provider.key_provider.load_private_key(der)?);
     let server_name = match name.parse() {
         Ok(address) => reverse_name(address),
         Err(_) => name,

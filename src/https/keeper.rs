@@ -15,7 +15,7 @@ use crate::config::{Acme, CertificateSource, Https};
 /// Files are looked at this often.
 const LOOK: Duration = Duration::from_secs(5);
 /// The first failure is followed by another attempt after this; the time doubles.
-const FIRST_WAIT: Duration = Duration::from_secs(120);
+const FIRST_WAIT: Duration = Duration::from_secs(60);
 /// Authorities bound failures by the hour: more seldom than this is not needed.
 const LONGEST_WAIT: Duration = Duration::from_secs(6 * 3600);
 /// An authority is asked about the time of renewal between these.

@@ -129,6 +129,30 @@ impl Certificates {
     }
 }
 
+/// What can be said of the settings without serving: the files that they name are looked at.
+pub fn check(settings: &Https) -> Result<Vec<String>, HttpsError> {
+    Ok(match &settings.source {
+        CertificateSource::SelfSigned => vec!["a certificate of our own".to_owned()],
+        CertificateSource::Acme(acme) => vec![format!("a certificate of {}", acme.directory)],
+        CertificateSource::Files { certificate, key } => {
+            let pair = keeper::read_files(certificate, key)?;
+            pair.check_time(Timestamp::now())?;
+            let mut lines = vec![format!(
+                "{}, valid until {}",
+                certificate.display(),
+                pair.not_after
+            )];
+            let lacks = pair.lacks(&settings.names);
+            lines.extend(
+                lacks
+                    .iter()
+                    .map(|name| format!("the certificate is not for {name}")),
+            );
+            lines
+        }
+    })
+}
+
 fn authority<'a>(
     settings: &'a Https,
     acme: &'a crate::config::Acme,

@@ -256,7 +256,7 @@ impl Connection {
         let upgraded = response.status() == StatusCode::SWITCHING_PROTOCOLS;
         let response: hyper::Response<_> = response.into();
         let counted = if upgraded {
-            std::mem::forget(counted);
+            counted.stays();
             None
         } else {
             Some(counted)

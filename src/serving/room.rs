@@ -97,7 +97,7 @@ impl Activity {
     /// A request begins; it ends when the value is dropped.
     pub(super) fn request(self: &Arc<Self>) -> Request {
         self.requests.fetch_add(1, Ordering::AcqRel);
-        Request(Arc::clone(self))
+        Request(Some(Arc::clone(self)))
     }
 
     /// Resolves when there was no request for as long as the settings allow.
@@ -126,17 +126,27 @@ impl Activity {
 }
 
 /// A request that is being answered.
-pub(super) struct Request(Arc<Activity>);
+pub(super) struct Request(Option<Arc<Activity>>);
+
+impl Request {
+    /// It became something that lasts as long as the connection, which is never idle again.
+    pub(super) fn stays(mut self) {
+        self.0 = None;
+    }
+}
 
 impl Drop for Request {
     fn drop(&mut self) {
+        let Some(activity) = self.0.take() else {
+            return;
+        };
         {
-            let mut state = self.0.state();
+            let mut state = activity.state();
             state.since = Instant::now();
             state.served = true;
         }
-        self.0.requests.fetch_sub(1, Ordering::AcqRel);
-        self.0.changed.notify_one();
+        activity.requests.fetch_sub(1, Ordering::AcqRel);
+        activity.changed.notify_one();
     }
 }
 

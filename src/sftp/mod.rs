@@ -24,6 +24,7 @@ use std::path::{Path, PathBuf};
 pub use folders::{Folders, Found};
 pub use host_keys::HostKey;
 pub use server::Server;
+pub(crate) use server::allow_many_files;
 
 /// How the writing of a file ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

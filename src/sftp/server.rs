@@ -180,7 +180,7 @@ fn limits(settings: &Sftp) -> Limits {
 
 /// Raises the soft limit of open files to the hard one: every connection and
 /// every handle is one.
-fn allow_many_files() {
+pub(crate) fn allow_many_files() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
     if limit.current == limit.maximum {

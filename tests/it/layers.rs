@@ -55,7 +55,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "cli",
         &[
             "domain", "config", "events", "store", "speech", "llm", "search", "pipeline", "intake",
-            "report", "accounts", "sftp", "control", "export", "api", "app",
+            "report", "accounts", "sftp", "control", "export", "https", "api", "app",
         ],
     ),
 ];

@@ -16,6 +16,10 @@ use crate::tls::{Helper, free_ports};
 
 const TRUSTING: &str = "[http]\ntrusted_proxies = [\"127.0.0.1\"]\nbase_path = \"/whole\"\n[calltouch]\nallow = [\"203.0.113.0/24\"]\n";
 
+/// The address that is trusted, and one that is not.
+const PROXY: &str = "127.0.0.1";
+const OTHER: &str = "127.0.0.2";
+
 fn setup() -> Setup {
     Setup {
         sections: TRUSTING.to_owned(),
@@ -23,10 +27,13 @@ fn setup() -> Setup {
     }
 }
 
-/// A browser that keeps cookies and follows nothing by itself.
-fn browser() -> reqwest::Client {
+/// A browser that keeps cookies and follows nothing by itself. `from`: its address, which
+/// is not the proxy's.
+fn browser(from: &str) -> reqwest::Client {
+    let from: std::net::IpAddr = from.parse().expect("an address");
     reqwest::Client::builder()
         .no_proxy()
+        .local_address(from)
         .cookie_store(true)
         .redirect(reqwest::redirect::Policy::none())
         .timeout(Duration::from_secs(60))
@@ -36,7 +43,7 @@ fn browser() -> reqwest::Client {
 
 /// The page at `base` (with a slash at its end) works as a whole.
 async fn works(server: &Server, base: &str) {
-    let http = browser();
+    let http = browser(PROXY);
     let get = |path: String| {
         let request = http.get(format!("{base}{path}"));
         async move { request.send().await.expect("an answer") }
@@ -125,8 +132,8 @@ async fn works(server: &Server, base: &str) {
 }
 
 /// How the webhook, which is open to 203.0.113.0/24 only, answers.
-async fn hook(base: &str, headers: &[(&'static str, &str)]) -> (u16, HeaderMap) {
-    let mut request = browser().get(format!("{base}api/v1/calltouch/webhook/wrong-secret"));
+async fn hook(from: &str, base: &str, headers: &[(&'static str, &str)]) -> (u16, HeaderMap) {
+    let mut request = browser(from).get(format!("{base}api/v1/calltouch/webhook/wrong-secret"));
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
@@ -176,7 +183,12 @@ async fn caddy_in_front() {
         works(&server, &format!("{base}{path}")).await;
     }
     // Caddy believes nobody, so whoever says to be another is not believed either.
-    let (let_in, _) = hook(&format!("{base}/"), &[("x-forwarded-for", "203.0.113.9")]).await;
+    let (let_in, _) = hook(
+        OTHER,
+        &format!("{base}/"),
+        &[("x-forwarded-for", "203.0.113.9")],
+    )
+    .await;
     assert_eq!(let_in, 0);
     let _ = server.stop().await;
 }
@@ -210,6 +222,7 @@ async fn nginx_in_front() {
     }
     // nginx adds whom it saw: what stands left of that is anybody's word.
     let (let_in, headers) = hook(
+        OTHER,
         &format!("{base}/"),
         &[
             ("x-forwarded-for", "203.0.113.9"),
@@ -229,13 +242,14 @@ async fn a_trusted_proxy_is_believed_and_nobody_else() {
         ("x-forwarded-proto", "https"),
     ];
     let server = Server::start(&setup()).await;
-    let (let_in, headers) = hook(&format!("{}/", server.base), &said).await;
+    let (let_in, headers) = hook(PROXY, &format!("{}/", server.base), &said).await;
     assert_eq!(let_in, 1);
     assert!(headers.contains_key("strict-transport-security"));
     let other = [("x-forwarded-for", "203.0.113.9, 198.51.100.1")];
-    assert_eq!(hook(&format!("{}/", server.base), &other).await.0, 0);
+    assert_eq!(hook(PROXY, &format!("{}/", server.base), &other).await.0, 0);
     assert_eq!(
         hook(
+            PROXY,
             &format!("{}/", server.base),
             &[("forwarded", "for=203.0.113.9")]
         )
@@ -250,7 +264,7 @@ async fn a_trusted_proxy_is_believed_and_nobody_else() {
         ..Setup::scripted()
     };
     let server = Server::start(&trusting_nobody).await;
-    let (let_in, headers) = hook(&format!("{}/", server.base), &said).await;
+    let (let_in, headers) = hook(PROXY, &format!("{}/", server.base), &said).await;
     assert_eq!(let_in, 0);
     assert!(!headers.contains_key("strict-transport-security"));
     let foreign = server

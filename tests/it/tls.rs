@@ -84,33 +84,19 @@ pub(crate) fn fingerprint(address: SocketAddr) -> Option<String> {
     Some(text.split_once('=')?.1.trim().to_owned())
 }
 
-/// A certificate with its key, by openssl: `NAME.crt` and `NAME.key`.
-pub(crate) fn certificate(dir: &Path, name: &str, names: &str, days: &str) -> (PathBuf, PathBuf) {
-    let (certificate, key) = (
-        dir.join(format!("{name}.crt")),
-        dir.join(format!("{name}.key")),
-    );
-    let output = run(Command::new("openssl")
-        .args([
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-        ])
-        .args(["-nodes", "-subj", "/CN=test", "-days", days])
-        .args(["-addext", &format!("subjectAltName={names}")])
-        .arg("-out")
-        .arg(&certificate)
-        .arg("-keyout")
-        .arg(&key));
-    assert!(
-        output.status.success(),
-        "openssl: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    (certificate, key)
+/// A certificate that signed itself, with its key: `NAME.crt` and `NAME.key`. It ends on
+/// the first day of a year.
+pub(crate) fn certificate(dir: &Path, name: &str, names: &[&str], end: i32) -> (PathBuf, PathBuf) {
+    let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+    let mut params = rcgen::CertificateParams::new(names).expect("names");
+    params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+    params.not_after = rcgen::date_time_ymd(end, 1, 1);
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let made = params.self_signed(&key).expect("a certificate");
+    let path = |ending: &str| dir.join(format!("{name}.{ending}"));
+    std::fs::write(path("crt"), made.pem()).expect("written");
+    std::fs::write(path("key"), key.serialize_pem()).expect("written");
+    (path("crt"), path("key"))
 }
 
 /// A process that ends with the test.
@@ -143,7 +129,7 @@ pub(crate) struct Pebble {
     dir: TempDir,
     directory: u16,
     management: u16,
-    _processes: [Helper; 2],
+    processes: Vec<Helper>,
 }
 
 impl Pebble {
@@ -152,7 +138,7 @@ impl Pebble {
         let dir = tempfile::tempdir().expect("a directory");
         let [directory, management, dns, control] = free_ports();
         let (certificate, key) =
-            certificate(dir.path(), "pebble", "DNS:localhost,IP:127.0.0.1", "30");
+            certificate(dir.path(), "pebble", &["localhost", "127.0.0.1"], 2999);
         let config = json!({"pebble": {
             "listenAddress": format!("127.0.0.1:{directory}"),
             "managementListenAddress": format!("127.0.0.1:{management}"),
@@ -195,7 +181,7 @@ impl Pebble {
             dir,
             directory,
             management,
-            _processes: [names, authority],
+            processes: vec![names, authority],
         };
         let end = Instant::now() + Duration::from_secs(30);
         while curl(&["--insecure", &pebble.directory()]).is_err() {
@@ -207,6 +193,11 @@ impl Pebble {
             std::thread::sleep(Duration::from_millis(100));
         }
         pebble
+    }
+
+    /// Ends it; its files stay.
+    pub(crate) fn stop(&mut self) {
+        self.processes.clear();
     }
 
     fn directory(&self) -> String {
