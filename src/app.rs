@@ -13,7 +13,7 @@ use anyhow::Context;
 use jiff::Timestamp;
 use poem::Server;
 use poem::listener::{Acceptor, Listener, TcpListener};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 
 use crate::accounts;
@@ -52,6 +52,8 @@ pub use archive::ArchiveDoor;
 const GRACE: Duration = Duration::from_secs(5);
 /// Passwords hashed at the same time; each takes 19 MiB.
 const HASHES_AT_ONCE: usize = 2;
+/// Passwords that wait to be hashed; more are told to come again.
+const HASHES_WAITING: usize = 64;
 
 /// What the handlers work with.
 pub struct Parts {
@@ -98,6 +100,8 @@ pub struct Parts {
     /// WebSockets of each account.
     pub sockets: OpenLimits,
     hashing: Semaphore,
+    /// Places for those that wait to be hashed.
+    hash_places: Semaphore,
 }
 
 /// Whether the speech model can be used.
@@ -111,6 +115,11 @@ pub enum ModelReadiness {
 }
 
 impl Parts {
+    /// A place among those whose password is judged; `None` when too many wait.
+    pub fn hash_place(&self) -> Option<SemaphorePermit<'_>> {
+        self.hash_places.try_acquire().ok()
+    }
+
     /// The account, when the password is right.
     pub async fn verify_password(
         &self,
@@ -292,6 +301,7 @@ impl App {
             stopping: CancellationToken::new(),
             started: Instant::now(),
             hashing: Semaphore::new(HASHES_AT_ONCE),
+            hash_places: Semaphore::new(HASHES_AT_ONCE + HASHES_WAITING),
         });
         Ok(Self {
             parts,

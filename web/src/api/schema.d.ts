@@ -21,6 +21,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/auth/refresh": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * New tokens for a refresh token, which is good once. Public. A page need not: its
+         *     cookies are renewed with any request.
+         */
+        post: operations["refresh"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/auth/logout": {
         parameters: {
             query?: never;
@@ -30,7 +50,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Sign out: the cookie is taken back. */
+        /** Sign out: the session ends. */
         post: operations["logout"];
         delete?: never;
         options?: never;
@@ -67,6 +87,341 @@ export interface paths {
         /** Change one's own password. All other sessions of the account end. */
         post: operations["changePassword"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One's own sessions. */
+        get: operations["ownSessions"];
+        put?: never;
+        post?: never;
+        /** End all of one's own sessions but this one. */
+        delete: operations["endOtherSessions"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/sessions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** End one of one's own sessions, at once. */
+        delete: operations["endOwnSession"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/second-factor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin to set up a second factor: a secret for the authenticator. It is asked for at
+         *     sign-in after it was confirmed.
+         */
+        post: operations["beginSecondFactor"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/second-factor/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Prove that the authenticator has the secret: from now on its codes are asked for. */
+        post: operations["confirmSecondFactor"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/second-factor/recovery-codes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** New recovery codes; the ones before are good no more. */
+        post: operations["newRecoveryCodes"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/second-factor/remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sign in with the password alone from now on. */
+        post: operations["removeSecondFactor"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All accounts. */
+        get: operations["accounts"];
+        put?: never;
+        /** Make an account; its owner chooses another password at the first sign-in. */
+        post: operations["addAccount"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Remove an account with its sessions and API keys. What the person said stays. */
+        delete: operations["removeAccount"];
+        options?: never;
+        head?: never;
+        /** Change role, calls, or whether somebody can sign in. Works at once. */
+        patch: operations["changeAccount"];
+        trace?: never;
+    };
+    "/accounts/{name}/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A new password for the next sign-in; the account's sessions end. */
+        post: operations["resetPassword"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{name}/second-factor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Take the second factor away: its owner has neither authenticator nor codes. */
+        delete: operations["resetSecondFactor"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{name}/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Sessions of an account. */
+        get: operations["accountSessions"];
+        put?: never;
+        post?: never;
+        /** End all sessions of an account, at once. */
+        delete: operations["endAccountSessions"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/token-keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sign tokens with another key: every access token is made anew from its session. */
+        post: operations["replaceTokenKey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/teams": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Teams of the directory, and those that accounts are for. */
+        get: operations["teams"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/invitations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Invitations that are good still. */
+        get: operations["invitations"];
+        put?: never;
+        /**
+         * Invite somebody: the link is good for seven days, once. An earlier one of the same
+         *     name is good no more.
+         */
+        post: operations["invite"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/invitations/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Take an invitation back. */
+        delete: operations["removeInvitation"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/invitation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What an invitation is for. Public: the token is the proof. */
+        post: operations["lookAtInvitation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/invitation/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make the account of an invitation and sign in. Public: the token is the proof. */
+        post: operations["acceptInvitation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api-keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All keys. */
+        get: operations["apiKeys"];
+        put?: never;
+        /** Make a key. */
+        post: operations["addApiKey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api-keys/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Take a key back, at once. */
+        delete: operations["removeApiKey"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1350,8 +1705,25 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** State of the server. Public. */
+        /** Whether the server works; no more is told to everybody. Public. */
         get: operations["health"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/server": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** State of the server. */
+        get: operations["server"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1505,7 +1877,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** All analyses, the latest first. */
+        /** One's own analyses, an administrator's all, the latest first. */
         get: operations["analyses"];
         put?: never;
         post?: never;
@@ -1642,6 +2014,81 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** AcceptRequest */
+        AcceptRequest: {
+            /** Format: password */
+            token: string;
+            /**
+             * Format: password
+             * @description The password of the account.
+             */
+            password: string;
+        };
+        /**
+         * AccountPatch
+         * @description What shall change; what is left out stays.
+         */
+        AccountPatch: {
+            role?: components["schemas"]["RoleView"];
+            reach?: components["schemas"]["ReachView"];
+            disabled?: boolean;
+        };
+        /**
+         * AccountRequest
+         * @description A new account.
+         */
+        AccountRequest: {
+            /** @description Name to sign in with; stays. */
+            name: string;
+            role: components["schemas"]["RoleView"];
+            /**
+             * @default {
+             *       "operator": null,
+             *       "teams": null
+             *     }
+             */
+            reach: components["schemas"]["ReachView"] & unknown;
+            /**
+             * Format: password
+             * @description For the first sign-in only; one is made when it is left out.
+             */
+            password?: string;
+        };
+        /**
+         * AccountView
+         * @description An account.
+         */
+        AccountView: {
+            name: string;
+            role: components["schemas"]["RoleView"];
+            reach: components["schemas"]["ReachView"];
+            /** @description Cannot sign in. */
+            disabled: boolean;
+            /** @description The password is for the next sign-in only. */
+            must_change_password: boolean;
+            second_factor: boolean;
+            /**
+             * Format: uint32
+             * @description Recovery codes that are left.
+             */
+            recovery_codes: number;
+            /** @description Signs in at the identity provider. */
+            at_provider: boolean;
+            /** @description RFC 3339. */
+            created_at: string;
+            /** @description Last seen with a session that goes on, RFC 3339. */
+            seen_at?: string;
+            /**
+             * Format: uint32
+             * @description Sessions that go on.
+             */
+            sessions: number;
+        };
+        /** AccountsView */
+        AccountsView: {
+            /** @description By name. */
+            items: components["schemas"]["AccountView"][];
+        };
         /**
          * @description What a person did.
          * @enum {string}
@@ -1826,6 +2273,56 @@ export interface components {
          */
         AnswersView: {
             items: components["schemas"]["AnswerView"][];
+        };
+        /**
+         * ApiKeyRequest
+         * @description A key to be made.
+         */
+        ApiKeyRequest: {
+            /** @description What it is for. */
+            name: string;
+            /** @description What it may do: names of permissions, as the operations of this document have them. */
+            scopes: string[];
+            /** @description The account it stands for, one's own when left out: it never can do or see more. */
+            user?: string;
+            /**
+             * Format: uint32
+             * @description Good for so many days, 1–366.
+             */
+            days: number;
+            /**
+             * Format: uint32
+             * @description Most requests a minute, 1–6000.
+             * @default 600
+             */
+            per_minute: number;
+        };
+        /**
+         * ApiKeyView
+         * @description A key, without what is secret of it.
+         */
+        ApiKeyView: {
+            id: string;
+            name: string;
+            user: string;
+            scopes: string[];
+            /** Format: uint32 */
+            per_minute: number;
+            /** @description RFC 3339. */
+            created_at: string;
+            /** @description RFC 3339. */
+            expires_at: string;
+            /** @description Whether it has ended. */
+            expired: boolean;
+            /** @description Last use, to the hour, RFC 3339. */
+            used_at?: string;
+        };
+        /** ApiKeysView */
+        ApiKeysView: {
+            /** @description The newest first. */
+            items: components["schemas"]["ApiKeyView"][];
+            /** @description Scopes that a key can have. */
+            scopes: string[];
         };
         /**
          * AppliedView
@@ -2149,6 +2646,14 @@ export interface components {
             /** @description `met`, `failed`, `not_applicable`, `unconfirmed`; null where the item was not there. */
             before?: string;
             after?: string;
+        };
+        /** CodeRequest */
+        CodeRequest: {
+            /**
+             * Format: password
+             * @description Six digits of the authenticator.
+             */
+            code: string;
         };
         /** CriterionDocument */
         CriterionDocument: {
@@ -2613,17 +3118,10 @@ export interface components {
         HealthStatus: "ok" | "degraded";
         /**
          * HealthView
-         * @description State of the server.
+         * @description Whether the server works.
          */
         HealthView: {
             status: components["schemas"]["HealthStatus"];
-            version: string;
-            /** Format: uint64 */
-            uptime_s: number;
-            store: components["schemas"]["StoreHealth"];
-            model: components["schemas"]["ModelHealth"];
-            queue: components["schemas"]["QueueHealth"];
-            sftp: components["schemas"]["SftpHealth"];
         };
         /**
          * HostKeyView
@@ -2675,6 +3173,50 @@ export interface components {
              * @description Time both spoke because of it.
              */
             ms: number;
+        };
+        /**
+         * InvitationRequest
+         * @description Whom to invite.
+         */
+        InvitationRequest: {
+            /** @description Name of the account to be. */
+            name: string;
+            role: components["schemas"]["RoleView"];
+            /**
+             * @default {
+             *       "operator": null,
+             *       "teams": null
+             *     }
+             */
+            reach: components["schemas"]["ReachView"] & unknown;
+        };
+        /**
+         * InvitationView
+         * @description Somebody who is invited.
+         */
+        InvitationView: {
+            name: string;
+            role: components["schemas"]["RoleView"];
+            reach: components["schemas"]["ReachView"];
+            /** @description Who invites. */
+            author: string;
+            /** @description RFC 3339. */
+            created_at: string;
+            /** @description RFC 3339. */
+            expires_at: string;
+        };
+        /** InvitationsView */
+        InvitationsView: {
+            /** @description The newest first. */
+            items: components["schemas"]["InvitationView"][];
+        };
+        /**
+         * InvitedRequest
+         * @description An invitation as the invited has it.
+         */
+        InvitedRequest: {
+            /** Format: password */
+            token: string;
         };
         /** ItemAgreementView */
         ItemAgreementView: {
@@ -2870,6 +3412,11 @@ export interface components {
             username: string;
             /** Format: password */
             password: string;
+            /**
+             * Format: password
+             * @description Of the authenticator, or a recovery code; needed where `code_needed` was answered.
+             */
+            code?: string;
         };
         /**
          * LoginView
@@ -2881,6 +3428,11 @@ export interface components {
             token: string;
             /** @description When it expires, RFC 3339. */
             expires_at: string;
+            /**
+             * @description For programs: `/auth/refresh` gives new tokens for it, once. Empty where the one that
+             *     was shown was replaced a moment ago.
+             */
+            refresh_token: string;
         };
         /** LoudnessByPartyView */
         LoudnessByPartyView: {
@@ -2897,10 +3449,31 @@ export interface components {
             near_silent: boolean;
         };
         /**
+         * MadeAccountView
+         * @description An account with the password that was made for it.
+         */
+        MadeAccountView: {
+            account: components["schemas"]["AccountView"];
+            /** @description For the first sign-in only, shown this once; null where one was given. */
+            password?: string;
+        };
+        /** MadeApiKeyView */
+        MadeApiKeyView: {
+            key: components["schemas"]["ApiKeyView"];
+            /** @description Send it as `Authorization: Bearer …`; shown this once. */
+            secret: string;
+        };
+        /**
          * @description Who made a summary.
          * @enum {string}
          */
         MadeBy: "rules" | "model";
+        /** MadeInvitationView */
+        MadeInvitationView: {
+            invitation: components["schemas"]["InvitationView"];
+            /** @description End of the link `…/#/invitation/TOKEN`; shown this once. */
+            token: string;
+        };
         /**
          * MangoView
          * @description State of MANGO OFFICE.
@@ -3348,6 +3921,14 @@ export interface components {
             model: boolean;
         };
         /**
+         * ProofRequest
+         * @description One's own password, once more.
+         */
+        ProofRequest: {
+            /** Format: password */
+            password: string;
+        };
+        /**
          * PublishRequest
          * @description A new version.
          */
@@ -3524,6 +4105,16 @@ export interface components {
             /** Format: double */
             client?: number;
         };
+        /**
+         * ReachView
+         * @description Which calls: of an operator, of teams, or, with neither, all.
+         */
+        ReachView: {
+            /** @description Names of teams, as the directory of employees has them. */
+            teams?: string[];
+            /** @description Name of an operator, as it stands with the calls. */
+            operator?: string;
+        };
         /** @enum {string} */
         ReasonCodeView: "phrase_found" | "phrase_absent" | "phrase_forbidden_found" | "phrase_forbidden_absent" | "trigger_absent" | "speakers_unknown" | "metric_ok" | "metric_exceeded" | "metric_below" | "metric_unavailable" | "model_unconfirmed";
         /**
@@ -3562,6 +4153,19 @@ export interface components {
              * @description Packets that could not be decoded and were skipped.
              */
             damaged_packets?: number;
+        };
+        /** RecoveryView */
+        RecoveryView: {
+            /** @description Each good once instead of a code; shown this once. */
+            recovery_codes: string[];
+        };
+        /**
+         * RefreshRequest
+         * @description The refresh token of a program; a page has it in a cookie.
+         */
+        RefreshRequest: {
+            /** Format: password */
+            refresh_token: string;
         };
         /**
          * RemovedView
@@ -3798,6 +4402,11 @@ export interface components {
             items: components["schemas"]["ItemReviewView"][];
         };
         /**
+         * @description What a person may do.
+         * @enum {string}
+         */
+        RoleView: "admin" | "supervisor" | "operator" | "viewer";
+        /**
          * RowView
          * @description What became of one call of an analysis.
          */
@@ -3913,6 +4522,57 @@ export interface components {
             from_file: boolean;
             /** @description Metrics that an item can hold against bounds. */
             metrics: components["schemas"]["MetricView"][];
+        };
+        /**
+         * SecretView
+         * @description What an authenticator needs.
+         */
+        SecretView: {
+            /** @description To type in: Base32. */
+            secret: string;
+            /** @description `otpauth://totp/…`. */
+            address: string;
+            /** @description The address as a QR code: rows of `0` and `1`, 1 is dark. */
+            qr: string[];
+        };
+        /**
+         * ServerView
+         * @description State of the server.
+         */
+        ServerView: {
+            status: components["schemas"]["HealthStatus"];
+            version: string;
+            /** Format: uint64 */
+            uptime_s: number;
+            store: components["schemas"]["StoreHealth"];
+            model: components["schemas"]["ModelHealth"];
+            queue: components["schemas"]["QueueHealth"];
+            sftp: components["schemas"]["SftpHealth"];
+        };
+        /**
+         * SessionView
+         * @description A sign-in on one device.
+         */
+        SessionView: {
+            id: string;
+            /** @description The one that asks. */
+            current: boolean;
+            /** @description `password`, `code`, `recovery`, `invitation` or `provider`. */
+            by: string;
+            /** @description RFC 3339. */
+            created_at: string;
+            /** @description Renewed last, RFC 3339. */
+            seen_at: string;
+            /** @description Ends then unless it is used, RFC 3339. */
+            expires_at: string;
+            address: string;
+            /** @description How the browser or program calls itself. */
+            agent: string;
+        };
+        /** SessionsView */
+        SessionsView: {
+            /** @description The last seen first. */
+            items: components["schemas"]["SessionView"][];
         };
         /**
          * SftpFileName
@@ -4279,6 +4939,33 @@ export interface components {
          * @enum {string}
          */
         TableWords: "ru" | "en";
+        /** TeamView */
+        TeamView: {
+            name: string;
+            /**
+             * Format: uint32
+             * @description Employees in it.
+             */
+            employees: number;
+            /**
+             * Format: uint32
+             * @description Accounts that are for it.
+             */
+            accounts: number;
+        };
+        /** TeamsView */
+        TeamsView: {
+            /** @description By name. */
+            items: components["schemas"]["TeamView"][];
+        };
+        /**
+         * TemporaryPasswordView
+         * @description A password for the next sign-in.
+         */
+        TemporaryPasswordView: {
+            /** @description Shown this once. */
+            password: string;
+        };
         /**
          * TopicView
          * @description A topic that was touched.
@@ -4543,8 +5230,18 @@ export interface components {
         UserView: {
             /** @description Name of the account. */
             name: string;
+            role: components["schemas"]["RoleView"];
+            reach: components["schemas"]["ReachView"];
             /** @description What the person may do. */
-            role: string;
+            permissions: string[];
+            /** @description The password is for the first sign-in only: nothing else can be done before it is changed. */
+            must_change_password: boolean;
+            /** @description Whether a second factor is set up. */
+            second_factor: boolean;
+            /** @description Nothing else can be done before a second factor is set up. */
+            must_set_second_factor: boolean;
+            /** @description Id of this session. */
+            session?: string;
         };
         /**
          * VerdictPairsView
@@ -4697,6 +5394,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -4709,6 +5415,123 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    refresh: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["RefreshRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["LoginView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4760,6 +5583,89 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
         };
     };
     me: {
@@ -4797,6 +5703,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -4809,6 +5724,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4882,6 +5808,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -4894,6 +5829,2616 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    ownSessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["SessionsView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    endOtherSessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    endOwnSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    beginSecondFactor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["ProofRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["SecretView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    confirmSecondFactor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["CodeRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["RecoveryView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    newRecoveryCodes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["ProofRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["RecoveryView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    removeSecondFactor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["ProofRequest"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    accounts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["AccountsView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    addAccount: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["AccountRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["MadeAccountView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    removeAccount: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    changeAccount: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["AccountPatch"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["AccountView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    resetPassword: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["TemporaryPasswordView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    resetSecondFactor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    accountSessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["SessionsView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    endAccountSessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    replaceTokenKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    teams: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["TeamsView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    invitations: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["InvitationsView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    invite: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["InvitationRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["MadeInvitationView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    removeInvitation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    lookAtInvitation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["InvitedRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["InvitationView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    acceptInvitation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["AcceptRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["LoginView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    apiKeys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ApiKeysView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    addApiKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["ApiKeyRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["MadeApiKeyView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    removeApiKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4974,6 +8519,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -4986,6 +8540,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5066,6 +8631,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -5078,6 +8652,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5158,6 +8743,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -5170,6 +8764,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5242,6 +8847,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -5254,6 +8868,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5369,6 +8994,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -5381,6 +9015,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5453,6 +9098,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -5465,6 +9119,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5537,6 +9202,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -5549,6 +9223,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5620,6 +9305,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -5632,6 +9326,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5708,6 +9413,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -5720,6 +9434,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5792,6 +9517,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -5804,6 +9538,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5883,6 +9628,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -5895,6 +9649,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5972,6 +9737,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -5984,6 +9758,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6056,6 +9841,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -6068,6 +9862,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6141,6 +9946,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -6153,6 +9967,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6230,6 +10055,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -6242,6 +10076,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6320,6 +10165,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -6332,6 +10186,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6402,6 +10267,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -6414,6 +10288,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6555,6 +10440,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -6567,6 +10461,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6639,6 +10544,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -6651,6 +10565,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6721,6 +10646,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -6733,6 +10667,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6807,6 +10752,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -6819,6 +10773,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6895,6 +10860,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -6907,6 +10881,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6978,6 +10963,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -6990,6 +10984,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7064,6 +11069,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -7076,6 +11090,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7146,6 +11171,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -7158,6 +11192,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7228,6 +11273,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -7240,6 +11294,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7314,6 +11379,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -7326,6 +11400,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7398,6 +11483,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -7410,6 +11504,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7482,6 +11587,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -7494,6 +11608,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7564,6 +11689,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -7576,6 +11710,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7650,6 +11795,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -7662,6 +11816,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7732,6 +11897,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -7744,6 +11918,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7817,6 +12002,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -7829,6 +12023,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7902,6 +12107,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -7914,6 +12128,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7988,6 +12213,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -8000,6 +12234,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8073,6 +12318,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -8085,6 +12339,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8159,6 +12424,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -8171,6 +12445,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8247,6 +12532,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -8259,6 +12553,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8329,6 +12634,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -8341,6 +12655,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8411,6 +12736,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -8423,6 +12757,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8497,6 +12842,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -8509,6 +12863,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8581,6 +12946,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -8593,6 +12967,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8669,6 +13054,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -8681,6 +13075,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8751,6 +13156,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -8763,6 +13177,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8837,6 +13262,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -8849,6 +13283,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8919,6 +13364,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -8931,6 +13385,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9005,6 +13470,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -9017,6 +13491,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9094,6 +13579,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -9106,6 +13600,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9178,6 +13683,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -9190,6 +13704,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9260,6 +13785,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -9272,6 +13806,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9346,6 +13891,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -9358,6 +13912,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9428,6 +13993,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -9440,6 +14014,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9510,6 +14095,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -9522,6 +14116,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9596,6 +14201,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -9608,6 +14222,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9678,6 +14303,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -9690,6 +14324,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9760,6 +14405,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -9772,6 +14426,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9843,6 +14508,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -9855,6 +14529,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9926,6 +14611,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -9938,6 +14632,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10009,6 +14714,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -10021,6 +14735,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10098,6 +14823,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -10110,6 +14844,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10199,6 +14944,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -10211,6 +14965,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10286,6 +15051,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -10298,6 +15072,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10374,6 +15159,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -10386,6 +15180,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10457,6 +15262,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -10469,6 +15283,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10576,6 +15401,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -10588,6 +15422,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10662,6 +15507,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -10674,6 +15528,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10749,6 +15614,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -10761,6 +15635,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10835,6 +15720,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -10847,6 +15741,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -11067,6 +15972,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -11079,6 +15993,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -11153,6 +16078,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -11165,6 +16099,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -11237,6 +16182,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -11249,6 +16203,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -11319,6 +16284,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -11331,6 +16305,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -11401,6 +16386,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -11413,6 +16407,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -11486,6 +16491,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -11498,6 +16512,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -11573,6 +16598,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -11585,6 +16619,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -11657,6 +16702,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -11669,6 +16723,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -11745,6 +16810,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -11757,6 +16831,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -11834,6 +16919,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -11846,6 +16940,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -11931,6 +17036,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -11943,6 +17057,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -12022,6 +17147,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -12034,6 +17168,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -12103,6 +17248,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -12115,6 +17269,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -12185,6 +17350,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -12197,6 +17371,119 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    server: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ServerView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -12269,6 +17556,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -12281,6 +17577,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -12353,6 +17660,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -12365,6 +17681,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -12438,6 +17765,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -12450,6 +17786,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -12520,6 +17867,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -12532,6 +17888,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -12606,6 +17973,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -12618,6 +17994,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -12694,6 +18081,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -12706,6 +18102,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -12777,6 +18184,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -12789,6 +18205,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -12863,6 +18290,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -12875,6 +18311,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -12949,6 +18396,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -12961,6 +18417,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -13035,6 +18502,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -13047,6 +18523,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -13117,6 +18604,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -13129,6 +18625,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -13206,6 +18713,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -13218,6 +18734,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -13289,6 +18816,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -13301,6 +18837,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -13373,6 +18920,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -13385,6 +18941,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -13462,6 +19029,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -13474,6 +19050,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -13546,6 +19133,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -13558,6 +19154,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -13630,6 +19237,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -13642,6 +19258,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -13712,6 +19339,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -13724,6 +19360,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -13798,6 +19445,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -13810,6 +19466,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -13887,6 +19554,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -13899,6 +19575,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -13971,6 +19658,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -13983,6 +19679,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -14053,6 +19760,15 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
             /** @description There is no such thing. */
             404: {
                 headers: {
@@ -14065,6 +19781,17 @@ export interface operations {
             /** @description Not in this state. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
                     [name: string]: unknown;
                 };
                 content: {
