@@ -88,10 +88,10 @@ export function Shell({ user, page, onRetryConnection, children }: Props) {
             )}
             <a href="#/quality" className={link(page === 'quality')} aria-current={page === 'quality' ? 'page' : undefined}>
               <Icon name="quality" className="hidden size-[1.15rem] sm:block" />
-              <span className="lg:hidden" aria-hidden="true">
+              <span className="2xl:hidden" aria-hidden="true">
                 {t.quality.navShort}
               </span>
-              <span className="sr-only lg:not-sr-only">{t.quality.nav}</span>
+              <span className="sr-only 2xl:not-sr-only">{t.quality.nav}</span>
               <OpenDisputes />
             </a>
             <a href="#/settings" className={link(page === 'settings')} aria-current={page === 'settings' ? 'page' : undefined}>
