@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use jiff::Timestamp;
 use poem::EndpointExt;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 
 use crate::accounts;
@@ -55,6 +55,8 @@ use doors::{Bound, Doors};
 const GRACE: Duration = Duration::from_secs(5);
 /// Passwords hashed at the same time; each takes 19 MiB.
 const HASHES_AT_ONCE: usize = 2;
+/// Passwords that wait to be hashed; more are told to come again.
+const HASHES_WAITING: usize = 64;
 
 /// What the handlers work with.
 pub struct Parts {
@@ -103,6 +105,8 @@ pub struct Parts {
     /// Where people can sign in besides.
     pub provider: Option<Arc<Provider>>,
     hashing: Semaphore,
+    /// Places for those that wait to be hashed.
+    hash_places: Semaphore,
 }
 
 /// Whether the speech model can be used.
@@ -116,6 +120,11 @@ pub enum ModelReadiness {
 }
 
 impl Parts {
+    /// A place among those whose password is judged; `None` when too many wait.
+    pub fn hash_place(&self) -> Option<SemaphorePermit<'_>> {
+        self.hash_places.try_acquire().ok()
+    }
+
     /// The account, when the password is right.
     pub async fn verify_password(
         &self,
@@ -294,6 +303,7 @@ impl App {
             stopping: CancellationToken::new(),
             started: Instant::now(),
             hashing: Semaphore::new(HASHES_AT_ONCE),
+            hash_places: Semaphore::new(HASHES_AT_ONCE + HASHES_WAITING),
         });
         Ok(Self {
             parts,

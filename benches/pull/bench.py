@@ -67,6 +67,8 @@ class Api:
                 self.base = found[0] + "/api/v1"
         self.token = None
         self.token = self.ask("POST", "/auth/login", {"username": "admin", "password": password})["token"]
+        # The printed password is for the first sign-in only.
+        self.ask("POST", "/auth/password", {"current_password": password, "new_password": password + "-own"})
 
     def ask(self, method, path, body=None):
         request = urllib.request.Request(self.base + path, method=method)

@@ -61,6 +61,8 @@ class Server:
         password = re.search(r"password[^:]* (\S+)$", self._out.read(), re.M).group(1)
         self._token = None
         self._token = self.ask("/auth/login", {"username": "admin", "password": password})["token"]
+        # The printed password is for the first sign-in only.
+        self.ask("/auth/password", {"current_password": password, "new_password": password + "-own"})
 
     def __enter__(self):
         return self

@@ -106,7 +106,9 @@ impl SignInLimits {
         now: Instant,
     ) -> Result<Attempt<'_>, Duration> {
         let address = network(address);
-        let account = (account.to_lowercase(), known.then_some(address));
+        // No account has a longer name, and what is sent here is kept.
+        let name: String = account.chars().take(64).collect();
+        let account = (name.to_lowercase(), known.then_some(address));
         let mut inner = self.lock();
         let by_account = inner
             .accounts

@@ -6,6 +6,7 @@ use poem::web::Data;
 use poem_openapi::payload::Json;
 use poem_openapi::{Enum, Object, OpenApi};
 
+use super::auth::{ReadCalls, Who};
 use super::error::ApiError;
 use crate::app::Parts;
 use crate::report;
@@ -61,9 +62,15 @@ struct SftpHealth {
     connections: u64,
 }
 
-/// State of the server.
+/// Whether the server works.
 #[derive(Object)]
 struct HealthView {
+    status: HealthStatus,
+}
+
+/// State of the server.
+#[derive(Object)]
+struct ServerView {
     status: HealthStatus,
     version: String,
     uptime_s: u64,
@@ -75,55 +82,70 @@ struct HealthView {
 
 #[OpenApi]
 impl HealthApi {
-    /// State of the server. Public.
+    /// Whether the server works; no more is told to everybody. Public.
     #[oai(path = "/health", method = "get", operation_id = "health")]
     async fn health(&self, Data(parts): Data<&Arc<Parts>>) -> Result<Json<HealthView>, ApiError> {
-        let counts = parts.store.run(report::queue_counts).await;
-        let (ok, counts) = match counts {
-            Ok(counts) => (true, counts),
-            Err(error) => {
-                tracing::error!(%error, "the store cannot be read");
-                (false, report::QueueCounts::default())
-            }
-        };
-        let model = parts.model_state().await;
-        let (state, message) = match model {
-            crate::app::ModelReadiness::Ready => (ModelState::Ready, None),
-            crate::app::ModelReadiness::Missing(message) => (ModelState::Missing, Some(message)),
-            crate::app::ModelReadiness::Invalid(message) => (ModelState::Invalid, Some(message)),
-        };
-        let healthy = ok && matches!(state, ModelState::Ready);
-        Ok(Json(HealthView {
-            status: if healthy {
-                HealthStatus::Ok
-            } else {
-                HealthStatus::Degraded
-            },
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            uptime_s: parts.started.elapsed().as_secs(),
-            store: StoreHealth {
-                ok,
-                schema: parts.store.schema(),
-            },
-            model: ModelHealth {
-                name: parts.config.speech.model.clone(),
-                state,
-                message,
-                instructions: crate::speech::cpu::instructions().to_owned(),
-            },
-            queue: QueueHealth {
-                queued: counts.queued,
-                running: counts.running,
-                failed: counts.failed,
-            },
-            sftp: SftpHealth {
-                enabled: parts.sftp.is_some(),
-                port: parts.sftp.as_ref().map(|sftp| sftp.local_addr().port()),
-                connections: parts
-                    .sftp
-                    .as_ref()
-                    .map_or(0, |sftp| sftp.connections().0 as u64),
-            },
-        }))
+        let status = state(parts).await.status;
+        Ok(Json(HealthView { status }))
+    }
+
+    /// State of the server.
+    #[oai(path = "/server", method = "get", operation_id = "server")]
+    async fn server(
+        &self,
+        Data(parts): Data<&Arc<Parts>>,
+        _who: Who<ReadCalls>,
+    ) -> Result<Json<ServerView>, ApiError> {
+        Ok(Json(state(parts).await))
+    }
+}
+
+async fn state(parts: &Arc<Parts>) -> ServerView {
+    let counts = parts.store.run(report::queue_counts).await;
+    let (ok, counts) = match counts {
+        Ok(counts) => (true, counts),
+        Err(error) => {
+            tracing::error!(%error, "the store cannot be read");
+            (false, report::QueueCounts::default())
+        }
+    };
+    let model = parts.model_state().await;
+    let (state, message) = match model {
+        crate::app::ModelReadiness::Ready => (ModelState::Ready, None),
+        crate::app::ModelReadiness::Missing(message) => (ModelState::Missing, Some(message)),
+        crate::app::ModelReadiness::Invalid(message) => (ModelState::Invalid, Some(message)),
+    };
+    let healthy = ok && matches!(state, ModelState::Ready);
+    ServerView {
+        status: if healthy {
+            HealthStatus::Ok
+        } else {
+            HealthStatus::Degraded
+        },
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        uptime_s: parts.started.elapsed().as_secs(),
+        store: StoreHealth {
+            ok,
+            schema: parts.store.schema(),
+        },
+        model: ModelHealth {
+            name: parts.config.speech.model.clone(),
+            state,
+            message,
+            instructions: crate::speech::cpu::instructions().to_owned(),
+        },
+        queue: QueueHealth {
+            queued: counts.queued,
+            running: counts.running,
+            failed: counts.failed,
+        },
+        sftp: SftpHealth {
+            enabled: parts.sftp.is_some(),
+            port: parts.sftp.as_ref().map(|sftp| sftp.local_addr().port()),
+            connections: parts
+                .sftp
+                .as_ref()
+                .map_or(0, |sftp| sftp.connections().0 as u64),
+        },
     }
 }

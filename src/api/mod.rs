@@ -5,6 +5,7 @@
 mod account_view;
 mod accounts;
 mod analysis;
+mod analysis_calls;
 mod api_keys;
 mod archive;
 mod audio;

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use poem::Request;
@@ -23,6 +23,9 @@ use crate::domain::User;
 use crate::domain::access::Permission;
 use crate::domain::session::{Session, SignedInBy};
 use crate::store::{Holder, StoreError};
+
+/// Somebody whose password could not be judged at once comes again after this.
+const BUSY: Duration = Duration::from_secs(2);
 
 pub(super) struct SessionsApi;
 
@@ -329,6 +332,13 @@ async fn checked_password<'a>(
     password: String,
     ip: IpAddr,
 ) -> Result<(User, accounts::limits::Attempt<'a>), ApiError> {
+    let _place = parts.hash_place().ok_or_else(|| {
+        ApiError::too_many(
+            "busy",
+            "Too many people sign in at the same time: try again.",
+            BUSY,
+        )
+    })?;
     let (account, address) = (name.to_owned(), ip.to_string());
     let known = parts
         .store

@@ -4,6 +4,7 @@ mod analyze;
 mod employees;
 mod import;
 mod model;
+mod permissions;
 mod score_stability;
 mod serve;
 mod sftp_user;
@@ -90,6 +91,8 @@ enum Command {
     SftpUser(sftp_user::Command),
     /// Print the API's OpenAPI document
     Openapi,
+    /// Print which role may call which operation of the API
+    Permissions,
     /// Print the version and what this processor can do
     Version,
     /// The child process that runs the models (started by the server)
@@ -104,7 +107,7 @@ pub fn main() -> ExitCode {
     if !missing.is_empty()
         && !matches!(
             cli.command,
-            Some(Command::Version | Command::Check | Command::Openapi)
+            Some(Command::Version | Command::Check | Command::Openapi | Command::Permissions)
         )
     {
         return fail(format!(
@@ -130,6 +133,7 @@ pub fn main() -> ExitCode {
             println!("{}", crate::api::openapi_document());
             Ok(ExitCode::SUCCESS)
         }
+        Some(Command::Permissions) => permissions::run(),
         Some(Command::Version) => {
             println!("call-analytics {}", env!("CARGO_PKG_VERSION"));
             if missing.is_empty() {

@@ -1,6 +1,7 @@
 //! Tests of the durable queue on a real store.
 
 use super::*;
+use crate::domain::access::Sight;
 use crate::domain::{MediaKind, Priority, Source};
 
 struct Fixture {
@@ -160,7 +161,12 @@ fn a_cancelled_or_deleted_job_drops_its_result() {
             .is_none()
     );
     assert!(f.store.entry(&id).expect("read").is_none());
-    assert!(f.store.operators("", 9).expect("read").is_empty());
+    assert!(
+        f.store
+            .operators("", &Sight::All, 9)
+            .expect("read")
+            .is_empty()
+    );
     assert!(matches!(f.store.claim(at(10)), Ok(Claim::Idle)));
 }
 

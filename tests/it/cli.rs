@@ -259,6 +259,7 @@ fn version_help_and_openapi() {
         "/waveform/{id}",
         "/ws",
         "/health",
+        "/server",
     ] {
         assert!(
             document["paths"][path].is_object(),

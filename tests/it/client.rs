@@ -38,6 +38,8 @@ pub(crate) struct Client {
     pub(crate) http: reqwest::Client,
     /// The token, where signed in.
     pub(crate) token: Option<String>,
+    /// The password that was right in the end.
+    pub(crate) password: String,
 }
 
 impl Client {
@@ -51,15 +53,31 @@ impl Client {
                 .build()
                 .expect("a client"),
             token: None,
+            password: String::new(),
         }
     }
 
-    /// Signed in.
+    /// Signed in. A password that is for the first sign-in only is changed, always to the
+    /// same one, so that it can be given again.
     pub(crate) async fn login(base: &str, name: &str, password: &str) -> Self {
         let mut client = Self::anonymous(base);
-        let (status, body) = client.try_login(name, password).await;
+        let mine = format!("{password} mine");
+        let (mut status, mut body) = client.try_login(name, password).await;
+        password.clone_into(&mut client.password);
+        if status == 401 {
+            (status, body) = client.try_login(name, &mine).await;
+            client.password.clone_from(&mine);
+        }
         assert_eq!(status, 200, "signing in as {name}: {body}");
         client.token = Some(body["token"].as_str().expect("a token").to_owned());
+        if body["user"]["must_change_password"] == json!(true) {
+            let change = json!({"current_password": password, "new_password": mine});
+            let (status, answer) = client
+                .send(Method::POST, "/auth/password", Some(change))
+                .await;
+            assert_eq!(status, 204, "{answer}");
+            client.password = mine;
+        }
         client
     }
 

@@ -138,7 +138,7 @@ async fn one_long_call_does_not_block_the_others() {
         (&status["status"], &status["error"]),
         (&"processing".into(), &Value::Null)
     );
-    let health = server.get("/health").await;
+    let health = server.get("/server").await;
     assert_eq!(health["queue"]["running"], 1, "{health}");
     let _ = server.stop().await;
 }

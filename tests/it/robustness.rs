@@ -127,7 +127,7 @@ async fn an_unusable_model_fails_calls_with_a_reason() {
     let admin = server
         .admin(server.first_password.as_deref().expect("a password"))
         .await;
-    let health = admin.get("/health").await;
+    let health = admin.get("/server").await;
     assert_eq!(
         (&health["status"], &health["model"]["state"]),
         (&json!("degraded"), &json!("invalid")),
@@ -149,7 +149,7 @@ async fn an_unusable_model_fails_calls_with_a_reason() {
         assert!(code.starts_with("model_"), "{call}");
         assert_eq!(call["attempts"], 1, "trying again would not help: {call}");
     }
-    assert_eq!(admin.get("/health").await["queue"]["failed"], 2);
+    assert_eq!(admin.get("/server").await["queue"]["failed"], 2);
     // Cut off in the middle: the header is right.
     let whole = bytes(&model());
     std::fs::write(&own, &whole[..whole.len() / 2]).expect("written");

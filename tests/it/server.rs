@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use call_analytics::app::{App, HttpsAddress};
 use call_analytics::config::{Config, Overrides};
+use call_analytics::store::TokenKey;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -64,7 +65,7 @@ pub(crate) struct Server {
     /// The administrator's password.
     pub(crate) password: String,
     /// The key that tokens are signed with.
-    pub(crate) token_key: [u8; 32],
+    pub(crate) token_key: TokenKey,
     /// Where HTTPS is served, where it is.
     pub(crate) https: Option<HttpsAddress>,
     data: TempDir,
@@ -123,19 +124,16 @@ impl Server {
             (Some(password), None) => password,
             (known, made) => panic!("known password: {known:?}, made: {made:?}"),
         };
-        let token_key = app
-            .parts()
-            .store
-            .secret("token_key", || panic!("there is no key"))
-            .expect("the key");
+        let token_key = app.parts().store.token_keys().expect("the keys").remove(0);
         let https = app.https();
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(app.run_until_stopped(async {
             let _ = stopped.await;
         }));
+        let client = Client::login(&base, "admin", &password).await;
         Self {
-            client: Client::login(&base, "admin", &password).await,
-            password,
+            password: client.password.clone(),
+            client,
             token_key,
             https,
             data,

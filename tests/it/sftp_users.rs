@@ -173,7 +173,7 @@ async fn senders_through_the_api() {
     assert_eq!(about["enabled"], true);
     assert_eq!(about["host_keys"][0]["kind"], "ssh-ed25519");
     let port = about["port"].as_u64().expect("a port");
-    assert_eq!(server.get("/health").await["sftp"]["port"], port);
+    assert_eq!(server.get("/server").await["sftp"]["port"], port);
 
     let new = json!({"name": "branch", "quota_bytes": 1000, "keys": [KEY]});
     let (status, made) = server

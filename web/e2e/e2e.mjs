@@ -4,9 +4,10 @@ import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { files } from './files.mjs';
 import { scorecards } from './criteria.mjs';
+import { access } from './access.mjs';
 import { quality } from './quality.mjs';
 import { questions } from './questions.mjs';
-import { assert, assertNoOverflow, assertPlaysFrom, check, complaintsSoFar, env, finish, launch, shot, signIn, visit } from './harness.mjs';
+import { assert, assertNoOverflow, assertPlaysFrom, changeFirstPassword, check, complaintsSoFar, env, finish, launch, shot, signIn, visit } from './harness.mjs';
 
 const STAGES = ['decode', 'transcribe', 'diarize', 'score', 'index'];
 const name = basename(env.audio);
@@ -24,6 +25,7 @@ try {
   await list(page);
   await files(page, browser);
   await quality(page, browser, callId);
+  await access(page, browser);
   await questions(page, callId);
   await scorecards(page, callId);
   await outside(page);
@@ -93,6 +95,7 @@ async function signingIn(page) {
   });
   await check('the right password lets in', async () => {
     await signIn(page);
+    await changeFirstPassword(page);
     await page.getByTestId('upload-input').waitFor({ state: 'attached' });
   });
 }

@@ -20,10 +20,18 @@ const CHROMIUM_ARGS = [
  */
 const EXPECTED = [
   [/\/api\/v1\/auth\/(me|login)$/, '401'],
+  [/\/api\/v1\/auth\/password$/, '400'],
+  // An invitation that was used.
+  [/\/api\/v1\/auth\/invitation$/, '404'],
   [/\/api\/v1\/results\/\w+\/turns\/\d+$/, '409'],
   [/\/api\/v1\/employees\/import$/, '400'],
   [/\/api\/v1\/status\/\w+$/, '404'],
 ];
+
+/** From now on such a refusal belongs to what is tested as well. */
+export function expectRefusal(path, status) {
+  EXPECTED.push([path, status]);
+}
 
 export const env = {
   baseUrl: required('BASE_URL').replace(/\/?$/, '/'),
@@ -106,8 +114,26 @@ export async function visit(browser, options = {}) {
   return page;
 }
 
-export async function signIn(page, password = env.password) {
-  await page.getByTestId('login-username').fill('admin');
+/** The password that was printed is for the first sign-in only. */
+export async function changeFirstPassword(page) {
+  const form = page.getByTestId('new-password');
+  await form.waitFor();
+  await shot(page, 'first-password');
+  const own = `${env.password}-own`;
+  await form.locator('[name=current]').fill(env.password);
+  await form.locator('[name=password]').fill('пароль12345');
+  await form.locator('[name=again]').fill('пароль12345');
+  await form.getByRole('button').click();
+  await form.getByText('слишком простой').waitFor();
+  await form.locator('[name=password]').fill(own);
+  await form.locator('[name=again]').fill(own);
+  await form.getByRole('button').click();
+  await form.waitFor({ state: 'detached' });
+  env.password = own;
+}
+
+export async function signIn(page, password = env.password, name = 'admin') {
+  await page.getByTestId('login-username').fill(name);
   await page.getByTestId('login-password').fill(password);
   await page.getByTestId('login-submit').click();
 }

@@ -392,57 +392,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/auth/ways": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** How people can sign in. Public. */
-        get: operations["signInWays"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/auth/oidc/start": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Sends the browser to the identity provider. Public. */
-        get: operations["oidcStart"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/auth/oidc/callback": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Where the identity provider sends the browser back to. Public: the code is the proof. */
-        get: operations["oidcCallback"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api-keys": {
         parameters: {
             query?: never;
@@ -1756,8 +1705,25 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** State of the server. Public. */
+        /** Whether the server works; no more is told to everybody. Public. */
         get: operations["health"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/server": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** State of the server. */
+        get: operations["server"];
         put?: never;
         post?: never;
         delete?: never;
@@ -3152,17 +3118,10 @@ export interface components {
         HealthStatus: "ok" | "degraded";
         /**
          * HealthView
-         * @description State of the server.
+         * @description Whether the server works.
          */
         HealthView: {
             status: components["schemas"]["HealthStatus"];
-            version: string;
-            /** Format: uint64 */
-            uptime_s: number;
-            store: components["schemas"]["StoreHealth"];
-            model: components["schemas"]["ModelHealth"];
-            queue: components["schemas"]["QueueHealth"];
-            sftp: components["schemas"]["SftpHealth"];
         };
         /**
          * HostKeyView
@@ -3970,14 +3929,6 @@ export interface components {
             password: string;
         };
         /**
-         * ProviderView
-         * @description An identity provider.
-         */
-        ProviderView: {
-            /** @description What the button says; empty: the page's own words. */
-            label: string;
-        };
-        /**
          * PublishRequest
          * @description A new version.
          */
@@ -4583,6 +4534,20 @@ export interface components {
             address: string;
             /** @description The address as a QR code: rows of `0` and `1`, 1 is dark. */
             qr: string[];
+        };
+        /**
+         * ServerView
+         * @description State of the server.
+         */
+        ServerView: {
+            status: components["schemas"]["HealthStatus"];
+            version: string;
+            /** Format: uint64 */
+            uptime_s: number;
+            store: components["schemas"]["StoreHealth"];
+            model: components["schemas"]["ModelHealth"];
+            queue: components["schemas"]["QueueHealth"];
+            sftp: components["schemas"]["SftpHealth"];
         };
         /**
          * SessionView
@@ -5351,14 +5316,6 @@ export interface components {
             peaks_per_second: number;
             /** @description One list a channel; 0–255, 255 = full scale. */
             channels: number[][];
-        };
-        /**
-         * WaysView
-         * @description How people can sign in.
-         */
-        WaysView: {
-            /** @description The identity provider, where there is one. */
-            provider?: components["schemas"]["ProviderView"] & unknown;
         };
         /**
          * @description A party.
@@ -8120,234 +8077,6 @@ export interface operations {
                 content: {
                     "application/json; charset=utf-8": components["schemas"]["LoginView"];
                 };
-            };
-            /** @description The request is not understood. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
-                };
-            };
-            /** @description Nobody is signed in. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
-                };
-            };
-            /** @description Somebody is signed in who may not do this. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
-                };
-            };
-            /** @description There is no such thing. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
-                };
-            };
-            /** @description Not in this state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
-                };
-            };
-            /** @description Too often: wait as long as the header says. */
-            429: {
-                headers: {
-                    /** @description Seconds. */
-                    "RETRY-AFTER": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
-                };
-            };
-            /** @description The program failed; its log says more. */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
-                };
-            };
-            /** @description An outside system did not do what was asked of it. */
-            502: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
-                };
-            };
-            /** @description The disk is full. */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
-                };
-            };
-        };
-    };
-    signInWays: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["WaysView"];
-                };
-            };
-        };
-    };
-    oidcStart: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description There. */
-            303: {
-                headers: {
-                    LOCATION: string;
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description The request is not understood. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
-                };
-            };
-            /** @description Nobody is signed in. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
-                };
-            };
-            /** @description Somebody is signed in who may not do this. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
-                };
-            };
-            /** @description There is no such thing. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
-                };
-            };
-            /** @description Not in this state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
-                };
-            };
-            /** @description Too often: wait as long as the header says. */
-            429: {
-                headers: {
-                    /** @description Seconds. */
-                    "RETRY-AFTER": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
-                };
-            };
-            /** @description The program failed; its log says more. */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
-                };
-            };
-            /** @description An outside system did not do what was asked of it. */
-            502: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
-                };
-            };
-            /** @description The disk is full. */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
-                };
-            };
-        };
-    };
-    oidcCallback: {
-        parameters: {
-            query?: {
-                code?: string;
-                state?: string;
-                error?: string;
-                iss?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description There. */
-            303: {
-                headers: {
-                    LOCATION: string;
-                    [name: string]: unknown;
-                };
-                content?: never;
             };
             /** @description The request is not understood. */
             400: {
@@ -17601,6 +17330,108 @@ export interface operations {
                 };
                 content: {
                     "application/json; charset=utf-8": components["schemas"]["HealthView"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Somebody is signed in who may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Not in this state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description Too often: wait as long as the header says. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The program failed; its log says more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description An outside system did not do what was asked of it. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                };
+            };
+        };
+    };
+    server: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ServerView"];
                 };
             };
             /** @description The request is not understood. */

@@ -21,9 +21,9 @@ export function useSession() {
   });
 }
 
-export async function signIn(username: string, password: string): Promise<User> {
-  const response = await unwrap(client.POST('/auth/login', { body: { username, password } }));
-  return response.user;
+export async function signIn(username: string, password: string, code?: string): Promise<User> {
+  const response = await unwrap(client.POST('/auth/login', { body: { username, password, code } }));
+  return response.user as User;
 }
 
 export async function signOut(): Promise<void> {
@@ -38,8 +38,8 @@ export async function changePassword(currentPassword: string, newPassword: strin
 
 export function useHealth(refetchInterval: number | false) {
   return useQuery({
-    queryKey: ['health'],
-    queryFn: (): Promise<Health> => unwrap(client.GET('/health')),
+    queryKey: ['server'],
+    queryFn: (): Promise<Health> => unwrap(client.GET('/server')),
     refetchInterval,
     retry: false,
   });

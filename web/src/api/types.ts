@@ -17,6 +17,17 @@ type Wire<T> = T extends readonly (infer Element)[]
 
 export type ErrorBody = Wire<Schemas['ErrorView']>;
 export type User = Wire<Schemas['UserView']>;
+export type Role = Schemas['RoleView'];
+export type Reach = Schemas['ReachView'];
+/** As the server sends it. */
+export type ReachSent = Wire<Reach>;
+export type Account = Wire<Schemas['AccountView']>;
+export type NewAccount = Schemas['AccountRequest'];
+export type AccountPatch = Schemas['AccountPatch'];
+export type Invitation = Wire<Schemas['InvitationView']>;
+export type ApiKey = Wire<Schemas['ApiKeyView']>;
+export type ApiKeyRequest = Schemas['ApiKeyRequest'];
+export type Session = Schemas['SessionView'];
 export type UploadResponse = Wire<Schemas['UploadView']>;
 export type CallView = Wire<Schemas['CallView']>;
 export type CallStatusView = Wire<Schemas['StatusDetailView']>;
@@ -24,7 +35,7 @@ export type ResultsPage = Wire<Schemas['ResultsPage']>;
 export type CallDetail = Wire<Schemas['CallDetail']>;
 export type OperatorsPage = Wire<Schemas['OperatorsView']>;
 export type Waveform = Wire<Schemas['WaveformView']>;
-export type Health = Wire<Schemas['HealthView']>;
+export type Health = Wire<Schemas['ServerView']>;
 export type CallPatch = Wire<Schemas['CallPatch']>;
 export type TurnPatch = Schemas['TurnPatchRequest'];
 export type Version = Wire<Schemas['VersionsView']>['items'][number];

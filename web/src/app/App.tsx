@@ -3,6 +3,9 @@ import { Component, useEffect, useLayoutEffect, useState, type ReactNode } from 
 import { ApiError, whenSignedOut } from '../api/client';
 import { sessionKey, useSession } from '../api/session';
 import type { User } from '../api/types';
+import { AccessPage } from '../features/accounts/AccessPage';
+import { Entrance, FirstPasswordPage, InvitationPage } from '../features/accounts/Entrance';
+import { SecondFactorSection } from '../features/accounts/SecondFactor';
 import { CallPage } from '../features/detail/CallPage';
 import { CallsPage } from '../features/results/CallsPage';
 import { CriteriaPage } from '../features/criteria/CriteriaPage';
@@ -14,9 +17,10 @@ import { ProviderSignIn } from '../features/sign-in/ProviderSignIn';
 import { SignInPage } from '../features/sign-in/SignInPage';
 import { I18nProvider, useI18n } from '../i18n';
 import { Button } from '../ui/Button';
-import { EmptyState, ErrorState, Loading } from '../ui/States';
+import { EmptyState, ErrorState, Loading, Notice } from '../ui/States';
 import { Toasts } from '../ui/Toasts';
-import { parseHash, useHash } from './router';
+import { RightsContext } from './may';
+import { navigate, parseHash, useHash } from './router';
 import { Shell } from './Shell';
 import { useLive } from './useLive';
 
@@ -53,6 +57,7 @@ function Gate() {
   const { t } = useI18n();
   const queryClient = useQueryClient();
   const session = useSession();
+  const route = parseHash(useHash());
   const [expired, setExpired] = useState(false);
 
   useEffect(() => {
@@ -67,21 +72,51 @@ function Gate() {
   if (session.isError) {
     return <ErrorState title={t.appName} error={session.error} onRetry={() => void session.refetch()} />;
   }
+  const enter = (user: User) => {
+    setExpired(false);
+    queryClient.removeQueries({ predicate: (query) => query.queryKey[0] !== sessionKey[0] });
+    queryClient.setQueryData(sessionKey, user);
+  };
+  if (route.page === 'invitation') {
+    const leave = () => navigate('#/', 'replace');
+    return (
+      <InvitationPage
+        token={route.token}
+        onSignedIn={(user) => {
+          leave();
+          enter(user);
+        }}
+        onLeave={leave}
+      />
+    );
+  }
   if (!session.data) {
     return (
       <SignInPage
         expired={expired}
-        onSignedIn={(user) => {
-          setExpired(false);
-          queryClient.removeQueries({ predicate: (query) => query.queryKey[0] !== sessionKey[0] });
-          queryClient.setQueryData(sessionKey, user);
-        }}
+        onSignedIn={enter}
       >
         <ProviderSignIn />
       </SignInPage>
     );
   }
-  return <SignedIn user={session.data} />;
+  const again = () => void session.refetch();
+  if (session.data.must_change_password) return <FirstPasswordPage onDone={again} />;
+  if (session.data.must_set_second_factor) {
+    return (
+      <Entrance title={t.accounts.own.factor} wide>
+        <div className="mb-4">
+          <Notice tone="fair">{t.accounts.own.factorNeeded}</Notice>
+        </div>
+        <SecondFactorSection user={session.data} />
+      </Entrance>
+    );
+  }
+  return (
+    <RightsContext value={session.data}>
+      <SignedIn user={session.data} />
+    </RightsContext>
+  );
 }
 
 function SignedIn({ user }: { user: User }) {
@@ -115,6 +150,10 @@ function SignedIn({ user }: { user: User }) {
     case 'settings':
       content = <SettingsPage user={user} />;
       break;
+    case 'access':
+      content = <AccessPage user={user} />;
+      break;
+    case 'invitation':
     case 'not-found':
       content = (
         <EmptyState icon="search" title={t.common.notFoundTitle} text={t.common.notFoundText}>

@@ -10,7 +10,7 @@ beforeEach(() => {
     const path = new URL(new Request(input, init).url).pathname.replace(/^.*\/api\/v1/, '');
     const answers: Record<string, unknown> = {
       '/llm': llm,
-      '/health': { status: 'ok', model: { state: 'ready' }, store: { ok: true } },
+      '/server': { status: 'ok', model: { state: 'ready' }, store: { ok: true } },
     };
     return new Response(JSON.stringify(answers[path] ?? { items: [], total: 0 }), { headers: { 'content-type': 'application/json' } });
   });

@@ -13,6 +13,7 @@ import { Icon } from '../ui/Icon';
 import { Notice, useErrorText } from '../ui/States';
 import { toast } from '../ui/Toasts';
 import { Logo } from './Logo';
+import { useMay } from './may';
 import { lastListHref } from './router';
 import { LangSwitch, ThemeSwitch } from './switches';
 
@@ -26,6 +27,9 @@ interface Props {
 /** The frame of every signed-in page: header, notices about the server, content. */
 export function Shell({ user, page, onRetryConnection, children }: Props) {
   const { t } = useI18n();
+  const sets = useMay('settings');
+  const asks = useMay('questions:ask');
+  const admits = useMay('accounts');
   const link = (active: boolean) =>
     `inline-flex h-9 shrink-0 items-center gap-1.5 rounded-lg px-1 font-medium whitespace-nowrap focus-visible:-outline-offset-2 max-sm:text-[0.9rem] max-sm:tracking-tight sm:px-3 ${
       active ? 'bg-accent-soft text-accent' : 'text-ink-soft hover:bg-sunken hover:text-ink'
@@ -61,6 +65,7 @@ export function Shell({ user, page, onRetryConnection, children }: Props) {
               <Icon name="calls" className="hidden size-[1.15rem] sm:block" />
               {t.nav.calls}
             </a>
+            {sets && (
             <a href="#/files" className={link(page === 'files')} aria-current={page === 'files' ? 'page' : undefined}>
               <Icon name="download" className="hidden size-[1.15rem] sm:block" />
               <span className="sm:hidden" aria-hidden="true">
@@ -68,26 +73,37 @@ export function Shell({ user, page, onRetryConnection, children }: Props) {
               </span>
               <span className="sr-only sm:not-sr-only">{t.nav.files}</span>
             </a>
+            )}
+            {asks && (
             <a href="#/questions" className={link(page === 'questions')} aria-current={page === 'questions' ? 'page' : undefined} data-testid="nav-questions">
               <Icon name="question" className="hidden size-[1.15rem] sm:block" />
               {t.questions.nav}
             </a>
+            )}
+            {sets && (
             <a href="#/criteria" className={link(page === 'criteria')} aria-current={page === 'criteria' ? 'page' : undefined}>
               <Icon name="check" className="hidden size-[1.15rem] sm:block" />
               {t.nav.criteria}
             </a>
+            )}
             <a href="#/quality" className={link(page === 'quality')} aria-current={page === 'quality' ? 'page' : undefined}>
               <Icon name="quality" className="hidden size-[1.15rem] sm:block" />
-              <span className="lg:hidden" aria-hidden="true">
+              <span className="2xl:hidden" aria-hidden="true">
                 {t.quality.navShort}
               </span>
-              <span className="sr-only lg:not-sr-only">{t.quality.nav}</span>
+              <span className="sr-only 2xl:not-sr-only">{t.quality.nav}</span>
               <OpenDisputes />
             </a>
             <a href="#/settings" className={link(page === 'settings')} aria-current={page === 'settings' ? 'page' : undefined}>
               <Icon name="settings" className="hidden size-[1.15rem] sm:block" />
               {t.nav.settings}
             </a>
+            {admits && (
+              <a href="#/access" className={link(page === 'access')} aria-current={page === 'access' ? 'page' : undefined} data-testid="nav-access">
+                <Icon name="link" className="hidden size-[1.15rem] sm:block" />
+                {t.accounts.nav}
+              </a>
+            )}
           </nav>
           <div className="ml-auto flex shrink-0 items-center">
             {/* On a narrow screen they are in the settings only. */}
@@ -152,6 +168,7 @@ function SignOutButton() {
 
 function ServerNotices({ onRetryConnection }: { onRetryConnection(): void }) {
   const { t } = useI18n();
+  const sets = useMay('settings');
   const connection = useStore(connectionStore);
   const health = useHealth(60_000);
   const model = health.data?.model.state;
@@ -160,7 +177,7 @@ function ServerNotices({ onRetryConnection }: { onRetryConnection(): void }) {
   const storeBad = health.data?.store.ok === false;
   // A fault that passes by itself is told in the settings; these wait for somebody.
   const llm = useLlm().data;
-  const paused = llm?.paused && ['llm_quota', 'llm_denied', 'llm_budget'].includes(llm.paused.code) ? llm.paused : null;
+  const paused = sets && llm?.paused && ['llm_quota', 'llm_denied', 'llm_budget'].includes(llm.paused.code) ? llm.paused : null;
   const codes: Record<string, string> = t.score.model.codes;
   return (
     <div role="status" aria-live="polite" className="mx-auto w-full max-w-[90rem] px-3 sm:px-6">

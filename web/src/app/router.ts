@@ -1,4 +1,4 @@
-/** Hash routing: `#/`, `#/calls/<id>`, `#/files`, `#/questions`, `#/criteria`, `#/quality`, `#/settings`, each with an optional `?query`. */
+/** Hash routing: `#/`, `#/calls/<id>`, `#/files`, `#/questions`, `#/criteria`, `#/quality`, `#/settings`, `#/access`, `#/invitation/<token>`, each with an optional `?query`. */
 import { useSyncExternalStore } from 'react';
 
 export type Route =
@@ -9,6 +9,8 @@ export type Route =
   | { page: 'quality' }
   | { page: 'questions'; params: URLSearchParams }
   | { page: 'settings' }
+  | { page: 'access' }
+  | { page: 'invitation'; token: string }
   | { page: 'not-found' };
 
 export function parseHash(hash: string): Route {
@@ -24,6 +26,8 @@ export function parseHash(hash: string): Route {
   if (parts[0] === 'quality' && parts.length === 1) return { page: 'quality' };
   if (parts[0] === 'questions' && parts.length === 1) return { page: 'questions', params };
   if (parts[0] === 'settings' && parts.length === 1) return { page: 'settings' };
+  if (parts[0] === 'access' && parts.length === 1) return { page: 'access' };
+  if (parts[0] === 'invitation' && parts[1] && parts.length === 2) return { page: 'invitation', token: parts[1] };
   return { page: 'not-found' };
 }
 

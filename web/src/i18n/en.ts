@@ -1,4 +1,5 @@
 /** English texts, in the shape of `ru.ts`. */
+import { enAccountErrors, enAccounts } from './en-accounts';
 import { enAnalysis } from './en-analysis';
 import { enCriteria } from './en-criteria';
 import { enEditing } from './en-editing';
@@ -61,7 +62,6 @@ export const en: Dictionary = {
     account: 'Account',
     signedInAs: 'Signed in as',
     role: 'Role',
-    roles: { admin: 'administrator', user: 'user', viewer: 'viewer' },
     appearance: 'Language and appearance',
     passwordTitle: 'Change password',
     passwordHint: 'At least 10 characters. All other sessions will end.',
@@ -270,6 +270,7 @@ export const en: Dictionary = {
     lane: (n) => `Channel ${n}`,
   },
   errors: {
+    ...enAccountErrors,
     ...enAnalysis.score.model.codes,
     prompt_no_name: 'Give the instructions a name.',
     prompt_long_name: 'The name is too long: at most 200 characters.',
@@ -373,6 +374,7 @@ export const en: Dictionary = {
     too_many_trackers: 'There are too many topics. Delete some.',
     io: 'The recording cannot be read from the server’s disk. Tell the administrator.',
   },
+  ...enAccounts,
   ...enAnalysis,
   ...enEditing,
   ...enFiles,

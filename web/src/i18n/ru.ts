@@ -1,5 +1,6 @@
 /** Russian texts. This file defines the shape: `en.ts` must have every key, or the build fails. */
 import { pluralRu as plural } from './plural';
+import { ruAccountErrors, ruAccounts } from './ru-accounts';
 import { ruAnalysis } from './ru-analysis';
 import { ruCriteria } from './ru-criteria';
 import { ruEditing } from './ru-editing';
@@ -60,7 +61,6 @@ export const ru = {
     account: 'Учётная запись',
     signedInAs: 'Вы вошли как',
     role: 'Роль',
-    roles: { admin: 'администратор', user: 'пользователь', viewer: 'наблюдатель' },
     appearance: 'Язык и оформление',
     passwordTitle: 'Сменить пароль',
     passwordHint: 'Не короче 10 символов. Остальные сеансы будут завершены.',
@@ -269,6 +269,7 @@ export const ru = {
     lane: (n: number) => `Канал ${n}`,
   },
   errors: {
+    ...ruAccountErrors,
     ...ruAnalysis.score.model.codes,
     prompt_no_name: 'Дайте указаниям название.',
     prompt_long_name: 'Название слишком длинное: не больше 200 знаков.',
@@ -372,6 +373,7 @@ export const ru = {
     too_many_trackers: 'Тем слишком много. Удалите лишние.',
     io: 'Запись не читается с диска сервера. Сообщите администратору.',
   },
+  ...ruAccounts,
   ...ruAnalysis,
   ...ruEditing,
   ...ruFiles,

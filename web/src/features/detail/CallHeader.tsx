@@ -2,6 +2,7 @@ import { useState, type ReactNode } from 'react';
 import { useCancelCall, useDeleteCall, usePatchCall } from '../../api/calls';
 import { untrack } from '../../api/live';
 import { isFinished, type CallDetail } from '../../api/types';
+import { useMay } from '../../app/may';
 import { lastListHref, navigate } from '../../app/router';
 import { useI18n } from '../../i18n';
 import { Button, IconButton } from '../../ui/Button';
@@ -74,6 +75,7 @@ function OperatorEditor({ id, operator }: { id: string; operator: string }) {
   const patch = usePatchCall(id);
   const [editing, setEditing] = useState(false);
   const [draft, setDraft] = useState(operator);
+  const may = useMay('calls:edit');
 
   const save = () =>
     patch.mutate(
@@ -91,7 +93,7 @@ function OperatorEditor({ id, operator }: { id: string; operator: string }) {
     return (
       <span className="inline-flex items-center gap-1">
         <span className={operator ? 'font-medium' : 'text-ink-faint'}>{operator || t.results.unknownOperator}</span>
-        <IconButton
+        {may && <IconButton
           icon="edit"
           label={t.detail.editOperator}
           className="-my-2 size-8!"
@@ -100,7 +102,7 @@ function OperatorEditor({ id, operator }: { id: string; operator: string }) {
             setDraft(operator);
             setEditing(true);
           }}
-        />
+        />}
       </span>
     );
   }
@@ -136,7 +138,9 @@ function Actions({ detail }: { detail: CallDetail }) {
   const [again, setAgain] = useState(false);
   const finished = isFinished(call.status);
   const onError = (error: unknown) => toast(errorText(error), 'bad');
-  const canSwap = finished && detail.transcript != null && (call.speakers === 'channels' || call.speakers === 'diarized');
+  const edits = useMay('calls:edit');
+  const deletes = useMay('calls:delete');
+  const canSwap = edits && finished && detail.transcript != null && (call.speakers === 'channels' || call.speakers === 'diarized');
 
   return (
     <div className="flex flex-wrap gap-2">
@@ -152,7 +156,7 @@ function Actions({ detail }: { detail: CallDetail }) {
           {patch.isPending ? t.detail.swapping : t.detail.swap}
         </Button>
       )}
-      {finished ? (
+      {edits && (finished ? (
         <Button size="sm" icon="retry" data-testid="retry" onClick={() => setAgain(true)}>
           {t.again.open}
         </Button>
@@ -165,10 +169,10 @@ function Actions({ detail }: { detail: CallDetail }) {
         >
           {t.progress.cancel}
         </Button>
-      )}
-      <Button size="sm" kind="danger-quiet" icon="trash" data-testid="delete" onClick={() => setAsking(true)}>
+      ))}
+      {deletes && <Button size="sm" kind="danger-quiet" icon="trash" data-testid="delete" onClick={() => setAsking(true)}>
         {t.detail.delete}
-      </Button>
+      </Button>}
       {again && <RetryDialog detail={detail} onClose={() => setAgain(false)} />}
       {asking && (
         <ConfirmDialog

@@ -1,6 +1,7 @@
 import { useId, useState } from 'react';
 import { useRetryWith } from '../../api/calls';
 import type { Criterion, Evidence, Item, Score, Verdict } from '../../api/types';
+import { useMay } from '../../app/may';
 import { useI18n } from '../../i18n';
 import { Button } from '../../ui/Button';
 import { Icon, type IconName } from '../../ui/Icon';
@@ -154,6 +155,8 @@ function RescoreButton({ callId }: { callId: string }) {
   const { t } = useI18n();
   const errorText = useErrorText();
   const retry = useRetryWith(callId);
+  const may = useMay('calls:edit');
+  if (!may) return null;
   return (
     <Button
       size="sm"

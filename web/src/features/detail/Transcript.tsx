@@ -1,6 +1,7 @@
 import { useCallback, useId, useMemo, useRef, useState } from 'react';
 import { usePatchCall } from '../../api/calls';
 import { isFinished, type CallDetail, type TimeSpan, type Transcript as TranscriptData, type Turn } from '../../api/types';
+import { useMay } from '../../app/may';
 import { useI18n } from '../../i18n';
 import { Button } from '../../ui/Button';
 import { Icon } from '../../ui/Icon';
@@ -40,7 +41,8 @@ export function Transcript({ detail, transcript, player, query }: Props) {
   );
   const { call } = detail;
   const speakers = call.speakers;
-  const editable = isFinished(call.status);
+  const may = useMay('calls:edit');
+  const editable = may && isFinished(call.status);
   // A turn is known by its start: its number changes when others are divided or joined.
   const [editedMs, setEditedMs] = useState<number | null>(null);
   const [history, setHistory] = useState(false);

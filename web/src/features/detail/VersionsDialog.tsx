@@ -1,6 +1,7 @@
 import { useState } from 'react';
 import { useRestoreVersion, useVersion, useVersions } from '../../api/calls';
 import type { Version } from '../../api/types';
+import { useMay } from '../../app/may';
 import { useI18n } from '../../i18n';
 import { Button } from '../../ui/Button';
 import { Dialog } from '../../ui/Dialog';
@@ -33,6 +34,7 @@ function VersionRow(props: { callId: string; version: Version; newest: number; o
   const { t, fmt } = useI18n();
   const errorText = useErrorText();
   const restore = useRestoreVersion(callId);
+  const may = useMay('calls:edit');
   const [shown, setShown] = useState(false);
   const { edit } = version;
   const what = {
@@ -63,7 +65,7 @@ function VersionRow(props: { callId: string; version: Version; newest: number; o
           <Button size="sm" kind="ghost" aria-expanded={shown} aria-label={t.versions.showThis(version.version)} onClick={() => setShown(!shown)}>
             {shown ? t.versions.hide : t.versions.show}
           </Button>
-          {!version.current && (
+          {may && !version.current && (
             <Button
               size="sm"
               aria-label={t.versions.restoreThis(version.version)}

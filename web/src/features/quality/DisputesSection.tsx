@@ -1,6 +1,7 @@
 import { useState } from 'react';
 import { useDisputes } from '../../api/reviews';
 import type { Dispute, DisputeState } from '../../api/types';
+import { useDecides } from '../../app/may';
 import { callHref } from '../../app/router';
 import { useI18n } from '../../i18n';
 import { Button } from '../../ui/Button';
@@ -54,6 +55,7 @@ export function DisputesSection() {
 function DisputeRow({ dispute }: { dispute: Dispute }) {
   const { t, fmt, nameOf } = useI18n();
   const [step, setStep] = useState<Step | null>(null);
+  const decides = useDecides();
   const { opened, settled } = dispute;
   const name = nameOf(dispute);
   const verdict = dispute.verdict ?? opened.to;
@@ -89,7 +91,7 @@ function DisputeRow({ dispute }: { dispute: Dispute }) {
         )}
         {dispute.state === 'open' && dispute.verdict == null && <p className="text-[0.88rem] text-fair">{t.quality.goneItem}</p>}
       </div>
-      {dispute.state === 'open' && (
+      {decides && dispute.state === 'open' && (
         <div className="flex gap-2">
           {dispute.verdict != null && (
             <Button size="sm" data-testid="dispute-accept" onClick={() => setStep('accept')}>

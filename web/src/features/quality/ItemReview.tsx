@@ -3,6 +3,7 @@ import { useId, useState } from 'react';
 import { ApiError } from '../../api/client';
 import { useReviewItem, useReviews } from '../../api/reviews';
 import type { Item, ReviewRequest, Verdict } from '../../api/types';
+import { useDecides, useMay } from '../../app/may';
 import { useI18n } from '../../i18n';
 import { Button } from '../../ui/Button';
 import { Dialog } from '../../ui/Dialog';
@@ -37,7 +38,9 @@ export function ItemReview({ item, callId }: { item: Item; callId: string }) {
   const action = (step: Step, label: string) => (
     <Action key={step} testId={`review-${step}`} label={label} onClick={() => setOpen(step)} />
   );
-  const canAgree = !word && item.verdict !== 'unconfirmed';
+  const may = useMay('reviews:write');
+  const decides = useDecides();
+  const canAgree = decides && !word && item.verdict !== 'unconfirmed';
   return (
     <div className="mt-2 flex flex-col gap-1.5">
       {word && <WordNote item={item} />}
@@ -50,8 +53,8 @@ export function ItemReview({ item, callId }: { item: Item; callId: string }) {
         </div>
       )}
       <div role="group" aria-label={t.review.actions(name)} className="-ml-1.5 flex flex-wrap items-center gap-x-1">
-        {item.dispute ? (
-          <>
+        {!may ? null : item.dispute ? (
+          decides && <>
             {action('accept', t.review.accept)}
             {action('decline', t.review.decline)}
           </>
@@ -60,8 +63,8 @@ export function ItemReview({ item, callId }: { item: Item; callId: string }) {
             {canAgree && (
               <Action testId="review-confirm" icon label={t.review.agree} title={t.review.agreeHint} busy={review.isPending} onClick={agree} />
             )}
-            {action('change', t.review.change)}
-            {word && action('withdraw', t.review.withdraw)}
+            {decides && action('change', t.review.change)}
+            {decides && word && action('withdraw', t.review.withdraw)}
             {action('dispute', t.review.dispute)}
           </>
         )}

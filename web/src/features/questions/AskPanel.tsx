@@ -1,6 +1,7 @@
 import { useId, useRef, useState } from 'react';
 import { useAnswers, useAsk, useDeleteAnswer } from '../../api/questions';
 import type { Answer } from '../../api/types';
+import { useMay } from '../../app/may';
 import { useI18n } from '../../i18n';
 import { Button, IconButton } from '../../ui/Button';
 import { useErrorText } from '../../ui/States';
@@ -22,6 +23,7 @@ export function AskPanel({ callId, version, play }: { callId: string; version: n
   const field = useRef<HTMLTextAreaElement>(null);
   const answers = useAnswers(callId).data ?? [];
   const ask = useAsk(callId);
+  const may = useMay('questions:ask');
   const shown = all ? answers : answers.slice(0, SHOWN);
 
   function submit(text: string, saved_id?: string) {
@@ -29,12 +31,13 @@ export function AskPanel({ callId, version, play }: { callId: string; version: n
     ask.mutate({ question: text, saved_id }, { onSuccess: () => setQuestion(''), onError: (error) => toast(errorText(error), 'bad') });
   }
 
+  if (!may && answers.length === 0) return null;
   return (
     <section aria-labelledby={`${id}-title`} className="card p-4 sm:p-5" data-testid="ask-panel">
       <h2 id={`${id}-title`} className="mb-3 text-[1.05rem] font-semibold">
         {words.panel}
       </h2>
-      <form
+      {may && <form
         onSubmit={(event) => {
           event.preventDefault();
           submit(question);
@@ -65,7 +68,7 @@ export function AskPanel({ callId, version, play }: { callId: string; version: n
             {words.ask}
           </Button>
         </div>
-      </form>
+      </form>}
       <div aria-live="polite">
         {answers.length === 0 && <p className="mt-3 text-[0.92rem] text-ink-faint">{words.none}</p>}
         {shown.length > 0 && (
@@ -90,17 +93,18 @@ function AnswerItem({ answer, version, play }: { answer: Answer; version: number
   const words = t.questions;
   const errorText = useErrorText();
   const remove = useDeleteAnswer(answer.call_id);
+  const may = useMay('questions:ask');
   return (
     <li className="py-3" data-testid="answer">
       <div className="mb-1 flex items-start gap-2">
         <p className="min-w-0 flex-1 font-medium break-words">{answer.question}</p>
-        <IconButton
+        {may && <IconButton
           icon="trash"
           label={words.remove}
           className="-mt-1.5 -mr-2"
           disabled={remove.isPending}
           onClick={() => remove.mutate(answer.id, { onSuccess: () => toast(words.removed), onError: (error) => toast(errorText(error), 'bad') })}
-        />
+        />}
       </div>
       {answer.answer ? <FindingView found={answer.answer} play={play} /> : <Writing answer={answer} />}
       <p className="mt-1.5 text-[0.82rem] text-ink-faint">

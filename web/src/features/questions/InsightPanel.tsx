@@ -1,6 +1,7 @@
 import { useId } from 'react';
 import { useInsight, useSumUp } from '../../api/questions';
 import type { Point, Topic } from '../../api/types';
+import { useMay } from '../../app/may';
 import { listHref } from '../../app/router';
 import { useI18n } from '../../i18n';
 import { Button } from '../../ui/Button';
@@ -17,6 +18,7 @@ export function InsightPanel({ callId, play }: { callId: string; play: Play }) {
   const id = useId();
   const query = useInsight(callId);
   const again = useSumUp(callId);
+  const may = useMay('calls:edit');
   const insight = query.data?.insight;
   if (!insight) return null;
   const { summary } = insight;
@@ -35,7 +37,7 @@ export function InsightPanel({ callId, play }: { callId: string; play: Play }) {
             {reason && ` · ${reason}`}
           </p>
         </div>
-        {query.data?.has_model && !byModel && !insight.waits && (
+        {may && query.data?.has_model && !byModel && !insight.waits && (
           <Button size="sm" busy={again.isPending} onClick={() => again.mutate(undefined, { onError: (error) => toast(errorText(error), 'bad') })}>
             {words.again}
           </Button>

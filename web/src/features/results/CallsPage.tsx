@@ -1,5 +1,6 @@
 import { useCallback, useEffect, useMemo } from 'react';
 import { useResults } from '../../api/calls';
+import { useMay } from '../../app/may';
 import { listHref, navigate, rememberList } from '../../app/router';
 import { usePollInterval } from '../../app/useLive';
 import { useI18n } from '../../i18n';
@@ -40,13 +41,14 @@ export function CallsPage({ params }: { params: URLSearchParams }) {
     if (page && !results.isPlaceholderData && filters.page > pages) change({ page: pages }, 'replace');
   }, [page, results.isPlaceholderData, filters.page, pages, change]);
 
+  const uploads = useMay('calls:upload');
   const total = page ? fmt.number(page.total) : '';
   return (
     <div className="flex flex-col gap-4">
       <h1 className="sr-only">{t.results.title}</h1>
       <div className="grid gap-4 lg:grid-cols-[minmax(0,1fr)_24rem]">
         <SummaryCards averages={page?.averages} levels={page?.levels} onLevel={(level) => change({ level })} total={page?.total} filtered={filtered} failed={results.isError} />
-        <UploadZone />
+        {uploads && <UploadZone />}
       </div>
       <UploadList />
       <ProgressView />

@@ -2,12 +2,16 @@ import { useEffect, useId, useState } from 'react';
 import { changePassword, useHealth } from '../../api/session';
 import { useStore } from '../../api/store';
 import type { User } from '../../api/types';
+import { useMay } from '../../app/may';
 import { setTheme, themeStore } from '../../app/theme';
 import { setLang, useI18n } from '../../i18n';
 import { Button } from '../../ui/Button';
 import { Segmented } from '../../ui/Segmented';
 import { Notice, useErrorText } from '../../ui/States';
 import { toast } from '../../ui/Toasts';
+import { reachText } from '../accounts/AccessPage';
+import { OwnSessionsSection } from '../accounts/OwnSessions';
+import { SecondFactorSection } from '../accounts/SecondFactor';
 import { TrackersSection } from '../questions/TrackersSection';
 import { EmployeesSection } from './Employees';
 import { LlmSection } from './Llm';
@@ -19,6 +23,7 @@ import { SftpUsersSection } from './SftpUsers';
 
 export function SettingsPage({ user }: { user: User }) {
   const { t } = useI18n();
+  const sets = useMay('settings');
   useEffect(() => {
     document.title = `${t.settings.title} — ${t.appName}`;
   }, [t]);
@@ -28,14 +33,20 @@ export function SettingsPage({ user }: { user: User }) {
       <Account user={user} />
       <Appearance />
       <PasswordForm />
-      <SftpUsersSection />
-      <EmployeesSection />
-      <LlmSection />
-      <TrackersSection />
-      <NamesSection />
-      <MangoSection />
-      <CalltouchSection />
-      <PullSection />
+      <SecondFactorSection user={user} />
+      <OwnSessionsSection />
+      {sets && (
+        <>
+          <SftpUsersSection />
+          <EmployeesSection />
+          <LlmSection />
+          <TrackersSection />
+          <NamesSection />
+          <MangoSection />
+          <CalltouchSection />
+          <PullSection />
+        </>
+      )}
       <Server />
     </div>
   );
@@ -43,13 +54,13 @@ export function SettingsPage({ user }: { user: User }) {
 
 function Account({ user }: { user: User }) {
   const { t } = useI18n();
-  const roles: Record<string, string> = t.settings.roles;
   return (
     <Section title={t.settings.account}>
       <Facts
         rows={[
           [t.settings.signedInAs, user.name],
-          [t.settings.role, roles[user.role] ?? user.role],
+          [t.settings.role, t.accounts.roles[user.role]],
+          [t.accounts.reach, reachText(user.reach, t)],
         ]}
       />
     </Section>

@@ -1,4 +1,5 @@
 import { useEffect, useId, useRef, useState, type ReactNode } from 'react';
+import { ApiError } from '../../api/client';
 import { signIn } from '../../api/session';
 import type { User } from '../../api/types';
 import { Logo } from '../../app/Logo';
@@ -24,6 +25,7 @@ export function SignInPage({ expired, onSignedIn, children }: Props) {
   const [missing, setMissing] = useState(false);
   const [busy, setBusy] = useState(false);
   const [shown, setShown] = useState(false);
+  const [asked, setAsked] = useState(false);
 
   useEffect(() => {
     document.title = `${t.signIn.title} — ${t.appName}`;
@@ -41,11 +43,14 @@ export function SignInPage({ expired, onSignedIn, children }: Props) {
     if (!username || !password) return;
     setBusy(true);
     try {
-      onSignedIn(await signIn(username, password));
+      onSignedIn(await signIn(username, password, String(form.get('code') ?? '').trim() || undefined));
     } catch (failure) {
-      setError(failure);
+      const code = failure instanceof ApiError ? failure.code : '';
+      const asksCode = code === 'code_needed' || code === 'bad_code';
+      if (asksCode) setAsked(true);
+      setError(code === 'code_needed' && !asked ? null : failure);
       setBusy(false);
-      passwordRef.current?.select();
+      if (!asksCode) passwordRef.current?.select();
     }
   }
 
@@ -108,6 +113,22 @@ export function SignInPage({ expired, onSignedIn, children }: Props) {
                 />
               </div>
             </div>
+            {asked && (
+              <div>
+                <label className="label" htmlFor={`${id}-code`}>
+                  {t.accounts.signInCode}
+                </label>
+                <input
+                  id={`${id}-code`}
+                  data-testid="login-code"
+                  className="field"
+                  name="code"
+                  autoComplete="one-time-code"
+                  // The person has just been asked for it.
+                  ref={(field) => field?.focus()}
+                />
+              </div>
+            )}
             <Button kind="primary" type="submit" busy={busy} data-testid="login-submit" className="w-full">
               {busy ? t.signIn.submitting : t.signIn.submit}
             </Button>
