@@ -1,8 +1,10 @@
 //! The viewer of the API's document at `/docs`. The library gives it as one page with
 //! everything inside; here it is taken apart, so that nothing inline has to be allowed.
 
-use poem::http::header;
-use poem::{Endpoint, Response, Route, endpoint::make_sync, get};
+use std::sync::Arc;
+
+use poem::http::{StatusCode, header};
+use poem::{Endpoint, Request, Response, Route, endpoint::make_sync, get};
 
 const STYLE: (&str, &str) = ("<style charset=\"UTF-8\">", "</style>");
 const SCRIPT: (&str, &str) = ("<script charset=\"UTF-8\">", "</script>\n</head>");
@@ -40,13 +42,32 @@ pub(super) fn endpoint(whole: &str) -> impl Endpoint<Output = Response> + use<> 
     let script = between(whole, SCRIPT);
     let page = PAGE.replace("{version}", env!("CARGO_PKG_VERSION"));
     Route::new()
-        .at("/", file("text/html; charset=utf-8", page))
+        .at("/", without_slash(file("text/html; charset=utf-8", page)))
         .at("/viewer.css", file("text/css; charset=utf-8", style))
         .at("/viewer.js", file("text/javascript; charset=utf-8", script))
         .at(
             "/start.js",
             file("text/javascript; charset=utf-8", START.to_owned()),
         )
+}
+
+/// The page's relative addresses are meant from `/docs`, not from `/docs/`.
+fn without_slash(
+    page: impl Endpoint<Output = Response> + 'static,
+) -> impl Endpoint<Output = Response> {
+    let page = Arc::new(page);
+    poem::endpoint::make(move |request: Request| {
+        let page = Arc::clone(&page);
+        async move {
+            if request.original_uri().path().ends_with('/') {
+                return Ok(Response::builder()
+                    .status(StatusCode::PERMANENT_REDIRECT)
+                    .header(header::LOCATION, "../docs")
+                    .finish());
+            }
+            page.call(request).await
+        }
+    })
 }
 
 fn between(text: &str, (from, to): (&str, &str)) -> String {

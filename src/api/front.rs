@@ -38,6 +38,9 @@ pub(super) async fn pass(
     request.set_data(Arc::clone(&parts));
     let peer = Peer::of(&request);
     let http = &parts.config.http;
+    let path = request.uri().path();
+    let path = path.strip_prefix(&http.base_path).unwrap_or(path);
+    let api = path.starts_with(BASE);
     let mut response = match beneath(&http.base_path, request.uri()) {
         Beneath::Root => Response::builder()
             .status(StatusCode::PERMANENT_REDIRECT)
@@ -49,6 +52,13 @@ pub(super) async fn pass(
         }
         Beneath::Elsewhere => bounded(endpoint, request, http.max_body_bytes).await,
     };
+    if api {
+        // What is told is for the one who asked.
+        response
+            .headers_mut()
+            .entry(header::CACHE_CONTROL)
+            .or_insert(HeaderValue::from_static("no-store"));
+    }
     for (name, value) in HEADERS {
         response
             .headers_mut()

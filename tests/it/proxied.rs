@@ -321,6 +321,12 @@ async fn every_answer_tells_browsers_what_they_may_do() {
             "same-origin",
             "{path}"
         );
+        let kept = header("cache-control");
+        assert_eq!(
+            kept == "no-store",
+            path.starts_with("/api/"),
+            "{path}: {kept}"
+        );
         assert!(
             header("permissions-policy").contains("microphone=()"),
             "{path}"
