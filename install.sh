@@ -286,6 +286,7 @@ run_tests() {
     step 'the model from a source that breaks off' "$HERE/tests/e2e/model.sh" "$BINARY"
     step '1 GB over SFTP both ways' "$HERE/tests/e2e/sftp_large.sh" "$BINARY"
     step 'SFTP and kill -9' "$HERE/tests/e2e/sftp_kill.sh" "$BINARY"
+    step 'a short-lived certificate for a bare address' "$HERE/tests/e2e/acme.sh" "$BINARY"
     step 'a call through the page' "$HERE/tests/e2e/browser.sh" "$BINARY" "$model"
     step 'a real language model judges' "$HERE/tests/e2e/llm.sh" "$BINARY" "$model"
     say 'All tests passed'
