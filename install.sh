@@ -397,6 +397,8 @@ install_service() {
         note "The user is admin; the password: journalctl -u $SERVICE | grep -i password"
     fi
     note "Settings: $CONFIG_DIR/config.toml   Data: $STATE_DIR   Log: journalctl -u $SERVICE"
+    grep -q '^[[:space:]]*\[https\]' "$CONFIG_DIR/config.toml" ||
+        note "To be reached from elsewhere over HTTPS: write [https] and enabled = true there"
 }
 
 wait_until_healthy() {

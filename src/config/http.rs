@@ -78,7 +78,7 @@ pub(super) fn read(table: Table, faults: &mut Vec<String>) -> Http {
         trusted_proxies,
         proxy_header,
         base_path,
-        max_connections: number("max_connections", 4096, 60_000) as usize,
+        max_connections: number("max_connections", 2048, 60_000) as usize,
         max_connections_per_address: number("max_connections_per_address", 256, 60_000) as usize,
         header_timeout: Duration::from_secs(number("header_timeout_s", 20, 600)),
         idle_timeout: Duration::from_secs(number("idle_timeout_s", 75, 3600)),
