@@ -263,8 +263,8 @@ run_web() { as_builder npm --prefix web "$@"; }
 
 run_tests() {
     in_clone || die 'the tests need a clone of the project'
-    install_packages chromium curl espeak-ng ffmpeg iproute2 lftp libsox-fmt-base openssh-client openssh-server \
-        openssl python3-openssl python3-paramiko python3-pyftpdlib qemu-user rclone shellcheck sox systemd unzip vsftpd
+    install_packages caddy chromium curl espeak-ng ffmpeg iproute2 lftp libsox-fmt-base nginx openssh-client openssh-server \
+        openssl pebble python3-openssl python3-paramiko python3-pyftpdlib qemu-user rclone shellcheck sox systemd unzip vsftpd
     install_build_packages
     check_tools
     step 'shell scripts' shellcheck "$HERE/install.sh" "$HERE"/tests/e2e/*.sh
@@ -302,10 +302,12 @@ need_root() {
 # Runs a command as the service's user.
 as_service() { runuser -u "$SERVICE" -- "$@"; }
 
-# configured KEY DEFAULT: a setting of the installed configuration.
+# configured KEY DEFAULT: a setting of the installed configuration; `model` is the only
+# one below a heading.
 configured() {
-    local value
-    value=$(sed -n "s/^[[:space:]]*$1[[:space:]]*=[[:space:]]*\"\([^\"]*\)\".*/\1/p" "$CONFIG_DIR/config.toml" | head -n 1)
+    local value above='/^[[:space:]]*\[/q;'
+    [ "$1" != model ] || above=
+    value=$(sed -n "${above}s/^[[:space:]]*$1[[:space:]]*=[[:space:]]*\"\([^\"]*\)\".*/\1/p" "$CONFIG_DIR/config.toml" | head -n 1)
     echo "${value:-$2}"
 }
 

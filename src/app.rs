@@ -3,6 +3,7 @@
 //! one before anything is promised, the other while people are using it.
 
 mod archive;
+mod doors;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,8 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use jiff::Timestamp;
-use poem::Server;
-use poem::listener::{Acceptor, Listener, TcpListener};
+use poem::EndpointExt;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 
@@ -34,6 +34,7 @@ use crate::intake::names::Names;
 use crate::intake::outside::Outside;
 use crate::intake::pull::{self, Pulls};
 use crate::llm::Client;
+use crate::oidc::Provider;
 use crate::pipeline::asking::{Askers, Asking, Insights, Making};
 use crate::pipeline::desk::Desk;
 use crate::pipeline::judging::{Judges, Judging};
@@ -47,6 +48,8 @@ use crate::sftp;
 use crate::speech::model::{Manifest, ModelError, ModelStore};
 use crate::store::{Store, StoreError};
 pub use archive::ArchiveDoor;
+pub use doors::HttpsAddress;
+use doors::{Bound, Doors};
 
 /// Requests in flight get this long to finish when the server stops.
 const GRACE: Duration = Duration::from_secs(5);
@@ -99,6 +102,8 @@ pub struct Parts {
     pub key_limits: KeyLimits,
     /// WebSockets of each account.
     pub sockets: OpenLimits,
+    /// Where people can sign in besides.
+    pub provider: Option<Arc<Provider>>,
     hashing: Semaphore,
     /// Places for those that wait to be hashed.
     hash_places: Semaphore,
@@ -170,7 +175,7 @@ pub struct App {
     fetching: Fetching,
     pulling: pull::Watching,
     schedule: Schedule,
-    acceptor: <TcpListener<SocketAddr> as Listener>::Acceptor,
+    doors: Doors,
     control: tokio::net::UnixListener,
     address: SocketAddr,
     first_password: Option<String>,
@@ -218,19 +223,13 @@ impl App {
     /// Opens the store and the index, starts the workers and binds the address.
     /// `executable` is this program: it is started again as the speech worker.
     pub async fn build(config: Config, executable: PathBuf) -> anyhow::Result<Self> {
-        let acceptor = TcpListener::bind(config.listen)
-            .into_acceptor()
-            .await
-            .with_context(|| format!("the address {} cannot be used", config.listen))?;
-        let address = acceptor
-            .local_addr()
-            .first()
-            .and_then(|address| address.as_socket_addr().copied())
-            .unwrap_or(config.listen);
+        let bound = Bound::new(&config).await?;
         let opened = config.clone();
         let (store, search, rules, first_password, tokens) =
             tokio::task::spawn_blocking(move || open(&opened)).await??;
         let search = Arc::new(search);
+        let doors = bound.open(&config).await?;
+        let address = doors.address()?;
         let control = control::bind(&config.data_dir).context("the control socket")?;
         let events = Events::default();
         let tools = Tools {
@@ -278,6 +277,8 @@ impl App {
         let schedule = schedule::start(&config, &outside, &pulls).await?;
         let (sftp, receiving, first_sftp_password) = start_sftp(&config, &store, &intake).await?;
         let (sftp, drop_box) = sftp.unzip();
+        let provider = config.oidc.enabled.then(|| Provider::new(&config.oidc));
+        let provider = provider.transpose()?.map(Arc::new);
         let parts = Arc::new(Parts {
             sftp,
             drop_box,
@@ -298,6 +299,7 @@ impl App {
             sign_ins: SignInLimits::default(),
             key_limits: KeyLimits::default(),
             sockets: OpenLimits::default(),
+            provider,
             stopping: CancellationToken::new(),
             started: Instant::now(),
             hashing: Semaphore::new(HASHES_AT_ONCE),
@@ -310,7 +312,7 @@ impl App {
             fetching,
             pulling,
             schedule,
-            acceptor,
+            doors,
             control,
             address,
             first_password,
@@ -322,6 +324,11 @@ impl App {
     /// The address that is listened at (with the port the system chose for port 0).
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where HTTPS is served, where it is.
+    pub fn https(&self) -> Option<HttpsAddress> {
+        self.doors.https()
     }
 
     /// Password of the user `admin`, when this start made it.
@@ -364,9 +371,10 @@ impl App {
             stop.await;
             stopping.cancel();
         };
-        let served = Server::new_with_acceptor(self.acceptor)
-            .run_with_graceful_shutdown(api::routes(Arc::clone(&self.parts)), signal, Some(GRACE))
-            .await;
+        let routes = api::routes(Arc::clone(&self.parts)).boxed();
+        let (config, stopping) = (&self.parts.config, self.parts.stopping.clone());
+        let served = self.doors.serve(config, routes, stopping, GRACE);
+        tokio::join!(signal, served);
         control.abort();
         self.schedule.stop().await;
         let (workers, fetching, parts) = (self.workers, self.fetching, self.parts);
@@ -384,7 +392,7 @@ impl App {
             thinking.stop();
         })
         .await?;
-        served.context("the server")
+        Ok(())
     }
 }
 

@@ -2,8 +2,11 @@
 //! validated whole at start, every fault named at once.
 
 mod accounts;
+mod http;
+mod https;
 mod llm;
 mod machine;
+mod oidc;
 mod outside;
 mod pull;
 mod sftp;
@@ -18,7 +21,11 @@ use crate::domain::language::LANGUAGES;
 use crate::domain::{RawEndings, Source};
 
 pub use accounts::{Accounts, FactorNeeded};
+pub use http::{Http, ProxyHeader};
+pub use https::{Acme, CertificateSource, Challenge, Https, Name};
 pub use llm::{Llm, Masking, Structured};
+pub use oidc::Oidc;
+pub(crate) use oidc::{is_protected, reach};
 pub use outside::{CALLTOUCH_FIELDS, Calltouch, CalltouchSite, Mango, Names, Network, Secret};
 pub use pull::{PullAfter, PullProtocol, PullSource};
 pub use sftp::Sftp;
@@ -39,6 +46,12 @@ pub struct Config {
     pub log: String,
     /// Largest file taken in, in bytes.
     pub max_upload_bytes: u64,
+    /// Connections, and proxies in front.
+    pub http: Http,
+    /// HTTPS.
+    pub https: Https,
+    /// Signing in at an identity provider.
+    pub oidc: Oidc,
     /// Recognition.
     pub speech: Speech,
     /// Scoring.
@@ -190,6 +203,10 @@ impl Config {
     ) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let mut speech = section(&mut table, "speech", faults);
+        let http = http::read(section(&mut table, "http", faults), faults);
+        let https = section(&mut table, "https", faults);
+        let https = https::read(https, env("CALL_ANALYTICS_HTTPS_LISTEN"), faults);
+        let oidc = oidc::read(section(&mut table, "oidc", faults), env, faults);
         let mut scoring = section(&mut table, "scoring", faults);
         let sources = section(&mut table, "sources", faults);
         let raw = raw_of(section(&mut table, "raw", faults), faults);
@@ -315,6 +332,9 @@ impl Config {
             listen,
             log,
             max_upload_bytes: max_upload_mb.saturating_mul(1024 * 1024),
+            http,
+            https,
+            oidc,
             speech,
             scoring: Scoring { scorecard },
             sources,

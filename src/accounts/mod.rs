@@ -4,6 +4,7 @@
 pub mod factor;
 pub mod limits;
 mod password;
+pub mod provider;
 pub mod secrets;
 
 use jiff::Timestamp;

@@ -19,7 +19,7 @@ use super::trace::Trace;
 use crate::accounts::secrets;
 use crate::app::Parts;
 use crate::domain::access::{Permission, Sight};
-use crate::domain::session::{IDLE, Session};
+use crate::domain::session::{IDLE, Session, SignedInBy};
 use crate::domain::{CallId, User};
 use crate::store::{Holder, Renewed};
 
@@ -223,10 +223,10 @@ fn admit(request: &Request, holder: &Holder, permission: Permission) -> Result<(
                 "The password is for the first sign-in only: choose another one.",
             ));
         }
-        let needed = request
+        let lacks = request
             .data::<Arc<Parts>>()
-            .is_some_and(|parts| parts.config.accounts.needs_factor(holder.user.role));
-        if needed && holder.user.second_factor.is_none() {
+            .is_some_and(|parts| lacks_factor(parts, holder));
+        if lacks {
             return Err(ApiError::forbidden(
                 "second_factor_needed",
                 "A second factor is needed here: set one up in your account.",
@@ -234,6 +234,15 @@ fn admit(request: &Request, holder: &Holder, permission: Permission) -> Result<(
         }
     }
     Ok(())
+}
+
+/// Whether a second factor must be set up first. Who signed in at the identity provider
+/// has that one's word.
+pub(super) fn lacks_factor(parts: &Parts, holder: &Holder) -> bool {
+    let by = holder.session.as_ref().map(|session| session.by);
+    parts.config.accounts.needs_factor(holder.user.role)
+        && holder.user.second_factor.is_none()
+        && by != Some(SignedInBy::Provider)
 }
 
 fn not_signed_in() -> ApiError {

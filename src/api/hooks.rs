@@ -2,7 +2,6 @@
 //! cannot sign in; the signature or the secret is what lets them in. They are
 //! answered 200 only once what they sent is on disk.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use poem::http::{HeaderMap, Method, StatusCode, header};
@@ -10,6 +9,7 @@ use poem::web::Data;
 use poem::{Body, Request, Response, handler};
 
 use super::error;
+use super::peer::Peer;
 use crate::app::Parts;
 use crate::config::Network;
 use crate::intake::mango::events::Kind;
@@ -27,23 +27,9 @@ fn forbidden(what: &str) -> Response {
     no(StatusCode::FORBIDDEN, "forbidden", what)
 }
 
-/// Who sends: behind a proxy on this machine the last address it names.
-fn sender(request: &Request) -> Option<IpAddr> {
-    let peer = request.remote_addr().as_socket_addr()?.ip();
-    if !peer.to_canonical().is_loopback() {
-        return Some(peer);
-    }
-    let forwarded = request
-        .headers()
-        .get("x-forwarded-for")
-        .and_then(|value| value.to_str().ok()?.rsplit(',').next()?.trim().parse().ok());
-    Some(forwarded.unwrap_or(peer))
-}
-
 fn allowed(networks: &[Network], request: &Request) -> bool {
-    networks.is_empty()
-        || sender(request)
-            .is_some_and(|sender| networks.iter().any(|network| network.contains(sender)))
+    let sender = Peer::of(request).ip;
+    networks.is_empty() || networks.iter().any(|network| network.contains(sender))
 }
 
 fn kept(done: Result<(), StoreError>) -> Response {
@@ -81,7 +67,7 @@ pub(super) async fn mango(
         );
     }
     if !allowed(&settings.allow, request) {
-        tracing::warn!(sender = ?sender(request), "an event from an address that is not allowed");
+        tracing::warn!(sender = %Peer::of(request).ip, "an event from an address that is not allowed");
         return forbidden("This address may not send events.");
     }
     let Ok(bytes) = body.into_bytes_limit(MAX_MESSAGE).await else {
@@ -105,7 +91,7 @@ pub(super) async fn mango(
         );
     };
     if !parts.outside.mango().is_genuine(&key, &sign, &json) {
-        tracing::warn!(sender = ?sender(request), "an event with a wrong key or signature");
+        tracing::warn!(sender = %Peer::of(request).ip, "an event with a wrong key or signature");
         return forbidden("The key or the signature is wrong.");
     }
     let path = request.uri().path();
@@ -134,7 +120,7 @@ pub(super) async fn calltouch(
     Data(parts): Data<&Arc<Parts>>,
 ) -> Response {
     if !allowed(&parts.outside.calltouch().settings().allow, request) {
-        tracing::warn!(sender = ?sender(request), "a webhook from an address that is not allowed");
+        tracing::warn!(sender = %Peer::of(request).ip, "a webhook from an address that is not allowed");
         return forbidden("This address may not send here.");
     }
     let Ok(bytes) = body.into_bytes_limit(MAX_MESSAGE).await else {
@@ -157,7 +143,7 @@ pub(super) async fn calltouch(
     };
     let secret = in_path.or(in_fields).unwrap_or_default();
     if !parts.outside.is_webhook_secret(&secret) {
-        tracing::warn!(sender = ?sender(request), "a webhook with a wrong secret");
+        tracing::warn!(sender = %Peer::of(request).ip, "a webhook with a wrong secret");
         return forbidden("The secret of the address is wrong.");
     }
     let outside = Arc::clone(&parts.outside);

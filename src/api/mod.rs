@@ -16,10 +16,12 @@ mod card_document;
 mod card_drafts;
 mod corrections;
 mod detail;
+mod docs;
 mod employees;
 mod error;
 mod export;
 mod filters;
+mod front;
 mod health;
 mod hooks;
 mod insights;
@@ -29,6 +31,7 @@ mod llm;
 mod metadata;
 mod model_note;
 mod models;
+mod oidc;
 mod operators;
 mod outside;
 mod peer;
@@ -61,9 +64,9 @@ mod views;
 use std::sync::Arc;
 
 use poem::endpoint::make_sync;
+use poem::http::StatusCode;
 use poem::http::header::ACCEPT_ENCODING;
-use poem::http::{HeaderName, HeaderValue, StatusCode};
-use poem::middleware::{CatchPanic, Compression, SetHeader};
+use poem::middleware::{CatchPanic, Compression};
 use poem::{Endpoint, EndpointExt, Request, Response, Route, get, post};
 use poem_openapi::OpenApiService;
 
@@ -72,9 +75,6 @@ use crate::app::Parts;
 /// Where the API is.
 pub const BASE: &str = "/api/v1";
 
-/// What only this page may load and do; nothing inline, nothing from elsewhere.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; connect-src 'self'; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'";
-
 /// In groups: a tuple has no room for all.
 type Api = (
     (
@@ -82,6 +82,7 @@ type Api = (
         second_factor::SecondFactorApi,
         accounts::AccountsApi,
         invitations::InvitationsApi,
+        oidc::OidcApi,
         api_keys::ApiKeysApi,
     ),
     (
@@ -130,6 +131,7 @@ fn service() -> OpenApiService<Api, ()> {
                 second_factor::SecondFactorApi,
                 accounts::AccountsApi,
                 invitations::InvitationsApi,
+                oidc::OidcApi,
                 api_keys::ApiKeysApi,
             ),
             (
@@ -212,45 +214,20 @@ pub fn routes(parts: Arc<Parts>) -> impl Endpoint<Output = Response> {
         .nest(BASE, api)
         .nest(
             "/api",
-            make_sync(|_| error::body(StatusCode::NOT_FOUND, "not_found", "There is no such path in the API; see /docs.")),
+            make_sync(|_| {
+                error::body(
+                    StatusCode::NOT_FOUND,
+                    "not_found",
+                    "There is no such path in the API; see /docs.",
+                )
+            }),
         )
-        .at(
-            "/docs",
-            get(make_sync(move |_| {
-                // The document viewer is one file with its script inside.
-                Response::builder()
-                    .content_type("text/html; charset=utf-8")
-                    .header("content-security-policy", "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; font-src data:; connect-src 'self'; frame-ancestors 'none'")
-                    .body(docs.clone())
-            })),
-        )
+        .nest("/docs", docs::endpoint(&docs))
         .nest("/", ui::endpoint())
-        .data(parts)
         .with(Compression::new())
         .before(|request| async move { Ok(keep_sound_as_it_is(request)) })
-        .with(
-            SetHeader::new()
-                .appending(
-                    HeaderName::from_static("x-content-type-options"),
-                    HeaderValue::from_static("nosniff"),
-                )
-                .appending(
-                    HeaderName::from_static("x-frame-options"),
-                    HeaderValue::from_static("DENY"),
-                )
-                .appending(
-                    HeaderName::from_static("referrer-policy"),
-                    HeaderValue::from_static("same-origin"),
-                ),
-        )
-        .around(|endpoint, request| async move {
-            let mut response = endpoint.get_response(request).await;
-            response
-                .headers_mut()
-                .entry("content-security-policy")
-                .or_insert(HeaderValue::from_static(CONTENT_SECURITY_POLICY));
-            Ok(response)
-        })
+        .map_to_response()
+        .around(move |endpoint, request| front::pass(Arc::clone(&parts), endpoint, request))
         .map_to_response()
 }
 

@@ -504,8 +504,7 @@ fn user_view(parts: &Parts, holder: &Holder) -> UserView {
             .collect(),
         must_change_password: user.must_change_password,
         second_factor: user.second_factor.is_some(),
-        must_set_second_factor: user.second_factor.is_none()
-            && parts.config.accounts.needs_factor(user.role),
+        must_set_second_factor: auth::lacks_factor(parts, holder),
         session: holder.session.as_ref().map(|session| session.id.clone()),
     }
 }

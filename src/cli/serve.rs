@@ -44,6 +44,17 @@ pub(super) fn run(common: &Common, arguments: &ServeArgs) -> anyhow::Result<Exit
                 println!("    host key {} {}", key.kind, key.fingerprint);
             }
         }
+        if let Some(https) = app.https() {
+            println!("call-analytics serves https://{}", https.address);
+            for name in &https.names {
+                println!("    as https://{name}");
+            }
+            println!("    certificate SHA-256 {}", https.sha256);
+            if let Some(redirect) = https.redirect {
+                println!("    plain HTTP at {redirect} is redirected");
+            }
+            tracing::info!(address = %https.address, sha256 = https.sha256, "serves HTTPS");
+        }
         println!("call-analytics serves http://{}", app.address());
         let stop = async move {
             tokio::select! {

@@ -244,7 +244,9 @@ async fn without_the_secret_nothing_comes_in() {
         );
     }
     let far = Setup {
-        sections: "[calltouch]\nallow = [\"92.118.66.0/23\"]\n".to_owned(),
+        sections:
+            "[calltouch]\nallow = [\"92.118.66.0/23\"]\n[http]\ntrusted_proxies = [\"127.0.0.1\"]\n"
+                .to_owned(),
         ..Setup::scripted()
     };
     let closed = Server::start(&far).await;

@@ -18,6 +18,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("config", &["domain"]),
     ("events", &["domain"]),
     ("export", &["domain"]),
+    ("https", &["config"]),
+    ("serving", &["config", "https"]),
+    ("oidc", &["config"]),
     ("store", &["domain"]),
     ("speech", &["domain"]),
     ("llm", &["domain", "config"]),
@@ -38,14 +41,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "api",
         &[
             "domain", "config", "events", "store", "speech", "llm", "search", "pipeline", "intake",
-            "report", "accounts", "sftp", "export", "app",
+            "report", "accounts", "sftp", "export", "oidc", "app",
         ],
     ),
     (
         "app",
         &[
             "domain", "config", "events", "store", "speech", "llm", "search", "pipeline", "intake",
-            "report", "accounts", "sftp", "control", "schedule", "api",
+            "report", "accounts", "sftp", "control", "schedule", "api", "https", "serving", "oidc",
         ],
     ),
     (

@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use call_analytics::app::App;
+use call_analytics::app::{App, HttpsAddress};
 use call_analytics::config::{Config, Overrides};
 use call_analytics::store::TokenKey;
 use tempfile::TempDir;
@@ -66,6 +66,8 @@ pub(crate) struct Server {
     pub(crate) password: String,
     /// The key that tokens are signed with.
     pub(crate) token_key: TokenKey,
+    /// Where HTTPS is served, where it is.
+    pub(crate) https: Option<HttpsAddress>,
     data: TempDir,
     stop: oneshot::Sender<()>,
     task: JoinHandle<anyhow::Result<()>>,
@@ -123,6 +125,7 @@ impl Server {
             (known, made) => panic!("known password: {known:?}, made: {made:?}"),
         };
         let token_key = app.parts().store.token_keys().expect("the keys").remove(0);
+        let https = app.https();
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(app.run_until_stopped(async {
             let _ = stopped.await;
@@ -132,6 +135,7 @@ impl Server {
             password: client.password.clone(),
             client,
             token_key,
+            https,
             data,
             stop,
             task,

@@ -13,6 +13,7 @@ import { FilesPage } from '../features/files/FilesPage';
 import { QualityPage } from '../features/quality/QualityPage';
 import { QuestionsPage } from '../features/questions/QuestionsPage';
 import { SettingsPage } from '../features/settings/SettingsPage';
+import { ProviderSignIn } from '../features/sign-in/ProviderSignIn';
 import { SignInPage } from '../features/sign-in/SignInPage';
 import { I18nProvider, useI18n } from '../i18n';
 import { Button } from '../ui/Button';
@@ -94,7 +95,9 @@ function Gate() {
       <SignInPage
         expired={expired}
         onSignedIn={enter}
-      />
+      >
+        <ProviderSignIn />
+      </SignInPage>
     );
   }
   const again = () => void session.refetch();

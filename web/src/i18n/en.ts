@@ -7,6 +7,7 @@ import { enFiles } from './en-files';
 import { enLlm } from './en-llm';
 import { enOutside } from './en-outside';
 import { enPeople } from './en-people';
+import { enProvider } from './en-provider';
 import { enPull } from './en-pull';
 import { enQuestions } from './en-questions';
 import { pluralEn as plural } from './plural';
@@ -379,6 +380,7 @@ export const en: Dictionary = {
   ...enFiles,
   ...enOutside,
   ...enPeople,
+  ...enProvider,
   ...enPull,
   ...enCriteria,
   ...enQuestions,

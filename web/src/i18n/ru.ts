@@ -8,6 +8,7 @@ import { ruFiles } from './ru-files';
 import { ruLlm } from './ru-llm';
 import { ruOutside } from './ru-outside';
 import { ruPeople } from './ru-people';
+import { ruProvider } from './ru-provider';
 import { ruPull } from './ru-pull';
 import { ruQuestions } from './ru-questions';
 
@@ -378,6 +379,7 @@ export const ru = {
   ...ruFiles,
   ...ruOutside,
   ...ruPeople,
+  ...ruProvider,
   ...ruPull,
   ...ruCriteria,
   ...ruQuestions,

@@ -1,4 +1,4 @@
-import { useEffect, useId, useRef, useState } from 'react';
+import { useEffect, useId, useRef, useState, type ReactNode } from 'react';
 import { ApiError } from '../../api/client';
 import { signIn } from '../../api/session';
 import type { User } from '../../api/types';
@@ -11,9 +11,11 @@ import { Notice, useErrorText } from '../../ui/States';
 interface Props {
   expired: boolean;
   onSignedIn(user: User): void;
+  /** Other ways to sign in. */
+  children?: ReactNode;
 }
 
-export function SignInPage({ expired, onSignedIn }: Props) {
+export function SignInPage({ expired, onSignedIn, children }: Props) {
   const { t } = useI18n();
   const errorText = useErrorText();
   const id = useId();
@@ -131,6 +133,7 @@ export function SignInPage({ expired, onSignedIn }: Props) {
               {busy ? t.signIn.submitting : t.signIn.submit}
             </Button>
           </form>
+          {children}
         </div>
       </main>
     </div>
