@@ -10,7 +10,10 @@ use crate::fixtures::scripted_call;
 use crate::server::{Server, Setup};
 
 /// Operations that need no token.
-const PUBLIC: [&str; 5] = [
+const PUBLIC: [&str; 8] = [
+    "GET /auth/ways",
+    "GET /auth/oidc/start",
+    "GET /auth/oidc/callback",
     "POST /auth/login",
     "POST /auth/refresh",
     "POST /auth/invitation",
