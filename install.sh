@@ -281,12 +281,14 @@ run_tests() {
     export CALL_ANALYTICS_TEST_MODEL=$model
     step 'Rust: lints' run_cargo clippy --release --locked --all-targets -- -D warnings
     step 'Rust: tests' run_cargo test --release --locked
+    step 'the supply chain' "$HERE/tests/e2e/supply_chain.sh"
     step 'one static file' "$HERE/tests/e2e/static.sh" "$BINARY"
     [ "$NATIVE" = yes ] || step 'an old processor' "$HERE/tests/e2e/old_cpu.sh" "$BINARY"
     step 'the model from a source that breaks off' "$HERE/tests/e2e/model.sh" "$BINARY"
     step '1 GB over SFTP both ways' "$HERE/tests/e2e/sftp_large.sh" "$BINARY"
     step 'SFTP and kill -9' "$HERE/tests/e2e/sftp_kill.sh" "$BINARY"
     step 'a short-lived certificate for a bare address' "$HERE/tests/e2e/acme.sh" "$BINARY"
+    step 'schemathesis' "$HERE/tests/e2e/schemathesis.sh" "$BINARY"
     step 'a call through the page' "$HERE/tests/e2e/browser.sh" "$BINARY" "$model"
     step 'a real language model judges' "$HERE/tests/e2e/llm.sh" "$BINARY" "$model"
     say 'All tests passed'

@@ -4,6 +4,8 @@
 
 mod archive;
 mod doors;
+mod erase;
+mod thinking;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -23,9 +25,11 @@ use crate::api::sftp_stream::Downloads;
 use crate::api::tokens::Tokens;
 use crate::config::Config;
 use crate::control;
+use crate::domain::audit::{Action, Actor, Entry};
 use crate::domain::card_version::CardOrigin;
 use crate::domain::scorecard_toml::{self, DEFAULT_SCORECARD};
 use crate::domain::{Scorecard, User};
+use crate::erasure::{Erasing, Erasures};
 use crate::events::Events;
 use crate::intake::Intake;
 use crate::intake::drop::{self, DropBox, Receiving};
@@ -33,12 +37,10 @@ use crate::intake::fetch::Fetching;
 use crate::intake::names::Names;
 use crate::intake::outside::Outside;
 use crate::intake::pull::{self, Pulls};
-use crate::llm::Client;
 use crate::oidc::Provider;
-use crate::pipeline::asking::{Askers, Asking, Insights, Making};
-use crate::pipeline::desk::Desk;
-use crate::pipeline::judging::{Judges, Judging};
-use crate::pipeline::rescoring::{Rescorer, Rescorings};
+use crate::pipeline::asking::{Asking, Insights};
+use crate::pipeline::judging::Judging;
+use crate::pipeline::rescoring::Rescorings;
 use crate::pipeline::score::{InForce, Rules};
 use crate::pipeline::stages::Tools;
 use crate::pipeline::{Runner, Workers};
@@ -50,6 +52,8 @@ use crate::store::{Store, StoreError};
 pub use archive::ArchiveDoor;
 pub use doors::HttpsAddress;
 use doors::{Bound, Doors};
+pub use erase::EraseDoor;
+use thinking::{Thinking, start_thinking};
 
 /// Requests in flight get this long to finish when the server stops.
 const GRACE: Duration = Duration::from_secs(5);
@@ -88,6 +92,8 @@ pub struct Parts {
     pub sftp: Option<sftp::Server>,
     /// Takes in what is dropped there.
     pub drop_box: Option<DropBox>,
+    /// Removes calls for good.
+    pub erasures: Arc<Erasures>,
     /// Archives of dropped files that are downloaded.
     pub downloads: Downloads,
     /// Signs tokens.
@@ -176,6 +182,7 @@ pub struct App {
     pulling: pull::Watching,
     schedule: Schedule,
     doors: Doors,
+    erasing: Erasing,
     control: tokio::net::UnixListener,
     address: SocketAddr,
     first_password: Option<String>,
@@ -274,11 +281,15 @@ impl App {
             Arc::clone(&intake),
         )?);
         let pulling = pulls.watch()?;
-        let schedule = schedule::start(&config, &outside, &pulls).await?;
         let (sftp, receiving, first_sftp_password) = start_sftp(&config, &store, &intake).await?;
         let (sftp, drop_box) = sftp.unzip();
         let provider = config.oidc.enabled.then(|| Provider::new(&config.oidc));
         let provider = provider.transpose()?.map(Arc::new);
+        let folders = sftp.as_ref().map(|sftp| Arc::clone(sftp.folders()));
+        let erasures = Erasures::new(&config, Arc::clone(&store), Arc::clone(&runner), folders);
+        let erasures = Arc::new(erasures);
+        let erasing = erasures.start()?;
+        let schedule = schedule::start(&config, &outside, &pulls, &erasures).await?;
         let parts = Arc::new(Parts {
             sftp,
             drop_box,
@@ -294,6 +305,7 @@ impl App {
             intake,
             outside,
             pulls,
+            erasures,
             downloads: Downloads::default(),
             tokens,
             sign_ins: SignInLimits::default(),
@@ -313,6 +325,7 @@ impl App {
             pulling,
             schedule,
             doors,
+            erasing,
             control,
             address,
             first_password,
@@ -365,7 +378,11 @@ impl App {
             self.control,
             Arc::clone(&store),
             ended,
-            Arc::new(ArchiveDoor::new(store, Arc::clone(&self.parts.intake))),
+            Arc::new(ArchiveDoor::new(
+                Arc::clone(&store),
+                Arc::clone(&self.parts.intake),
+            )),
+            Arc::new(EraseDoor::new(store, Arc::clone(&self.parts.erasures))),
         ));
         let signal = async {
             stop.await;
@@ -379,6 +396,7 @@ impl App {
         self.schedule.stop().await;
         let (workers, fetching, parts) = (self.workers, self.fetching, self.parts);
         let (receiving, pulling, thinking) = (self.receiving, self.pulling, self.thinking);
+        let erasing = self.erasing;
         tokio::task::spawn_blocking(move || {
             if let Some(sftp) = &parts.sftp {
                 sftp.stop();
@@ -386,6 +404,7 @@ impl App {
             if let Some(receiving) = receiving {
                 receiving.stop();
             }
+            erasing.stop();
             fetching.stop();
             pulling.stop();
             workers.stop();
@@ -394,74 +413,6 @@ impl App {
         .await?;
         Ok(())
     }
-}
-
-/// The threads that judge, answer and sum up.
-struct Thinking {
-    desk: Option<Arc<Desk>>,
-    judges: Option<Judges>,
-    askers: Askers,
-    making: Making,
-    rescorer: Rescorer,
-}
-
-impl Thinking {
-    fn stop(self) {
-        // All that wait for the language model give up at once.
-        if let Some(desk) = &self.desk {
-            desk.stop();
-        }
-        let (judges, askers, making) = (self.judges, self.askers, self.making);
-        let rescorer = self.rescorer;
-        // At the same time: each waits a moment for its requests.
-        std::thread::scope(|threads| {
-            threads.spawn(|| askers.stop());
-            threads.spawn(|| making.stop());
-            threads.spawn(|| rescorer.stop());
-            if let Some(judges) = judges {
-                judges.stop();
-            }
-        });
-    }
-}
-
-type Started = (
-    Option<Arc<Judging>>,
-    Arc<Asking>,
-    Arc<Insights>,
-    Arc<Rescorings>,
-    Thinking,
-);
-
-/// Starts what judges, answers and sums up; by a language model, where one is turned on.
-fn start_thinking(config: &Config, runner: &Arc<Runner>) -> anyhow::Result<Started> {
-    let desk = config.llm.enabled.then(|| {
-        tracing::info!(
-            host = config.llm.host(),
-            model = config.llm.model,
-            "calls are judged by a language model"
-        );
-        let client = Client::new(config.llm.clone());
-        let zone = config.names.time_zone.clone();
-        Arc::new(Desk::new(client, Arc::clone(runner.store()), zone))
-    });
-    let (judging, judges) = match &desk {
-        Some(desk) => Judging::start(Arc::clone(runner), Arc::clone(desk)).map(Some)?,
-        None => None,
-    }
-    .unzip();
-    let (asking, askers) = Asking::start(Arc::clone(runner), desk.clone())?;
-    let summaries = desk.clone().filter(|_| config.llm.summaries);
-    let (insights, making) = Insights::start(Arc::clone(runner), summaries)?;
-    let (rescorings, rescorer) = Rescorings::start(Arc::clone(runner))?;
-    let thinking = Thinking {
-        desk,
-        judges,
-        askers,
-        making,
-        rescorer,
-    };
-    Ok((judging, asking, insights, rescorings, thinking))
 }
 
 /// The server, who takes in what is dropped, the thread that does so, and the password
@@ -502,6 +453,8 @@ fn open(config: &Config) -> anyhow::Result<Opened> {
     let store = Store::open(&config.data_dir)
         .with_context(|| format!("the data directory {}", config.data_dir.display()))?;
     store.sweep()?;
+    let entry = Entry::new(Actor::System, Action::Started);
+    store.record(entry.saying(env!("CARGO_PKG_VERSION")))?;
     if !config.llm.enabled {
         store.stop_judging()?;
     }

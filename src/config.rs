@@ -4,6 +4,7 @@
 mod accounts;
 mod http;
 mod https;
+mod keeping;
 mod llm;
 mod machine;
 mod oidc;
@@ -23,6 +24,7 @@ use crate::domain::{RawEndings, Source};
 pub use accounts::{Accounts, FactorNeeded};
 pub use http::{Http, ProxyHeader};
 pub use https::{Acme, CertificateSource, Challenge, Https, Name};
+pub use keeping::{Audit, Retention};
 pub use llm::{Llm, Masking, Structured};
 pub use oidc::Oidc;
 pub(crate) use oidc::{is_protected, reach};
@@ -74,6 +76,10 @@ pub struct Config {
     pub llm: Llm,
     /// Servers that recordings are pulled from.
     pub pull: Vec<PullSource>,
+    /// The audit.
+    pub audit: Audit,
+    /// How long calls are kept.
+    pub retention: Retention,
 }
 
 /// What is known of recordings by the door they come by.
@@ -218,6 +224,8 @@ impl Config {
         let llm = llm::read(section(&mut table, "llm", faults), env, faults);
         let accounts = accounts::read(section(&mut table, "accounts", faults), faults);
         let pull = pull::read(section(&mut table, "pull", faults), env, faults);
+        let audit = keeping::audit(section(&mut table, "audit", faults), faults);
+        let retention = keeping::retention(section(&mut table, "retention", faults), faults);
         let mut root = Section {
             name: "",
             table,
@@ -346,6 +354,8 @@ impl Config {
             accounts,
             llm,
             pull,
+            audit,
+            retention,
         }
     }
 

@@ -2,6 +2,9 @@
 //! the store belongs to one process. A Unix socket in the data directory that
 //! only its owner can open; one JSON value a line each way.
 
+pub mod audit;
+mod audited;
+pub mod erase;
 pub mod import;
 
 use std::io::{BufRead, BufReader, Write};
@@ -18,6 +21,8 @@ use crate::accounts::{self, UserCommand};
 use crate::domain::employees_csv;
 use crate::sftp::users::{self, SenderCommand};
 use crate::store::{Store, StoreError};
+use audit::AuditCommand;
+use erase::{Erase, EraseCommand};
 use import::Archive;
 
 /// Longest command in bytes.
@@ -37,6 +42,10 @@ pub enum Command {
     Employees(EmployeesCommand),
     /// Take in an archive: [`import`] goes on from there.
     Import,
+    /// Of the audit.
+    Audit(AuditCommand),
+    /// Erase what is kept of a phone number.
+    Erase(EraseCommand),
 }
 
 /// What can be done with the directory of employees.
@@ -103,14 +112,15 @@ pub async fn serve(
     store: Arc<Store>,
     ended: Arc<Ended>,
     archive: Arc<dyn Archive>,
+    erase: Arc<dyn Erase>,
 ) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
                 let (store, ended) = (Arc::clone(&store), Arc::clone(&ended));
-                let archive = Arc::clone(&archive);
+                let (archive, erase) = (Arc::clone(&archive), Arc::clone(&erase));
                 tokio::spawn(async move {
-                    if let Err(error) = answer(stream, store, ended, archive).await {
+                    if let Err(error) = answer(stream, store, ended, archive, erase).await {
                         tracing::debug!(%error, "a control connection broke");
                     }
                 });
@@ -128,13 +138,21 @@ async fn answer(
     store: Arc<Store>,
     ended: Arc<Ended>,
     archive: Arc<dyn Archive>,
+    erase: Arc<dyn Erase>,
 ) -> std::io::Result<()> {
+    let uid = stream.peer_cred()?.uid();
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
     let mut read = tokio::io::BufReader::new(read.take(MAX_COMMAND));
     read.read_line(&mut line).await?;
     let reply = match serde_json::from_str::<Command>(&line) {
-        Ok(Command::Import) => {
+        Ok(command @ Command::Import) => {
+            let entry = audited::entry(&command, uid);
+            let recorded = move |store: &Store| audited::record(store, entry, &Ok(()));
+            if let Err(error) = store.run(recorded).await {
+                let reply = Reply::Failed(error.to_string());
+                return write.write_all(&line_of(&reply)?).await;
+            }
             // The other side waits for this answer: nothing more is in the buffer.
             write
                 .write_all(&line_of(&Reply::Done(String::new()))?)
@@ -153,7 +171,10 @@ async fn answer(
         }
         Err(error) => Reply::Failed(format!("the command is not understood: {error}")),
         Ok(command) => {
-            let done = tokio::task::spawn_blocking(move || obey(&store, command, &*ended)).await;
+            let done = tokio::task::spawn_blocking(move || {
+                obey(&store, command, uid, &*ended, Some(&*erase))
+            })
+            .await;
             match done {
                 Ok(Ok(text)) => Reply::Done(text),
                 Ok(Err(reason)) => Reply::Failed(reason),
@@ -170,9 +191,28 @@ fn line_of(reply: &Reply) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Does the command; returns what to print, or why it was refused.
-fn obey(store: &Store, command: Command, ended: &dyn Fn(&str)) -> Result<String, String> {
+/// Does the command and writes into the audit that user `uid` of the system asked for
+/// it; returns what to print, or why it was refused.
+fn obey(
+    store: &Store,
+    command: Command,
+    uid: u32,
+    ended: &dyn Fn(&str),
+    erase: Option<&dyn Erase>,
+) -> Result<String, String> {
+    let entry = audited::entry(&command, uid);
+    let done = match (command, erase) {
+        (Command::Erase(command), Some(erase)) => erase::execute(erase, &command, uid),
+        (command, _) => carry_out(store, command, ended),
+    };
+    audited::record(store, entry, &done)
+        .map_err(|error| format!("the audit cannot be written: {error}"))?;
+    done
+}
+
+fn carry_out(store: &Store, command: Command, ended: &dyn Fn(&str)) -> Result<String, String> {
     match command {
+        Command::Audit(command) => audit::execute(store, &command),
         Command::User(command) => {
             accounts::execute(store, command).map_err(|error| error.to_string())
         }
@@ -189,7 +229,7 @@ fn obey(store: &Store, command: Command, ended: &dyn Fn(&str)) -> Result<String,
                 imported.added, imported.changed, imported.same
             ))
         }
-        Command::Import => Err("an archive is no single command".to_owned()),
+        Command::Import | Command::Erase(_) => Err("this is no single command".to_owned()),
         Command::Employees(EmployeesCommand::List) => {
             let directory = store.directory().map_err(|error| error.to_string())?;
             let mut lines: Vec<String> = directory
@@ -207,10 +247,23 @@ fn obey(store: &Store, command: Command, ended: &dyn Fn(&str)) -> Result<String,
     }
 }
 
+/// Number of the user that this program runs as.
+pub fn own_uid() -> u32 {
+    rustix::process::getuid().as_raw()
+}
+
+/// Writes into the audit that a command is done in a store that no server has open.
+///
+/// # Errors
+/// [`StoreError`] when it cannot be written.
+pub fn record_command(store: &Store, command: &Command) -> Result<(), StoreError> {
+    audited::record(store, audited::entry(command, own_uid()), &Ok(()))
+}
+
 /// Does the command: in the store itself, or through the server that has it open.
 pub fn execute(data_dir: &Path, command: Command) -> Result<String, ControlError> {
     match Store::open(data_dir) {
-        Ok(store) => obey(&store, command, &|_| {}).map_err(ControlError::Refused),
+        Ok(store) => obey(&store, command, own_uid(), &|_| {}, None).map_err(ControlError::Refused),
         Err(StoreError::InUse { .. }) => ask(&socket_path(data_dir), &command),
         Err(error) => Err(error.into()),
     }

@@ -5,8 +5,8 @@
 //! has [`speech`] recognize and tell voices apart, scores, asks [`llm`] → [`search`] finds it
 //! → [`api`] shows it. Senders drop recordings over [`sftp`]. [`domain`] holds the
 //! words they all use; [`config`] and [`events`] are leaves; [`app`] binds everything;
-//! [`schedule`] starts what happens by the clock; [`cli`] is the command line. [`serving`] holds the
-//! connections, [`https`] the certificate; [`oidc`] asks an identity provider.
+//! [`schedule`] starts what happens by the clock; [`erasure`] removes calls for good; [`cli`] is the command line.
+//! [`serving`] holds the connections, [`https`] the certificate; [`oidc`] asks an identity provider.
 
 pub mod accounts;
 pub mod api;
@@ -15,6 +15,7 @@ pub mod cli;
 pub mod config;
 pub mod control;
 pub mod domain;
+pub mod erasure;
 pub mod events;
 pub mod export;
 pub mod https;

@@ -10,12 +10,13 @@ use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 
 use crate::config::Config;
 use crate::domain::PullTrigger;
+use crate::erasure::Erasures;
 use crate::intake::outside::Outside;
 use crate::intake::pull::{PullRefusal, Pulls};
 
 /// The running schedule.
 pub struct Schedule {
-    scheduler: Option<JobScheduler>,
+    scheduler: JobScheduler,
 }
 
 /// Starts what the settings name.
@@ -26,6 +27,7 @@ pub async fn start(
     config: &Config,
     outside: &Arc<Outside>,
     pulls: &Arc<Pulls>,
+    erasures: &Arc<Erasures>,
 ) -> Result<Schedule, JobSchedulerError> {
     let zone = config.names.time_zone.clone();
     let mut jobs = Vec::new();
@@ -34,6 +36,12 @@ pub async fn start(
         let here = zone.clone();
         jobs.push(daily(at, &zone, move || ask_calltouch(&outside, &here))?);
     }
+    let tidied = Arc::clone(erasures);
+    jobs.push(daily(config.retention.at, &zone, move || {
+        if let Err(error) = tidied.tidy(Timestamp::now()) {
+            tracing::error!(%error, "what is kept too long cannot be removed");
+        }
+    })?);
     for source in pulls.sources() {
         let name = source.name.clone();
         if let Some(at) = source.at {
@@ -51,17 +59,12 @@ pub async fn start(
             })?);
         }
     }
-    if jobs.is_empty() {
-        return Ok(Schedule { scheduler: None });
-    }
     let scheduler = JobScheduler::new().await?;
     for job in jobs {
         scheduler.add(job).await?;
     }
     scheduler.start().await?;
-    Ok(Schedule {
-        scheduler: Some(scheduler),
-    })
+    Ok(Schedule { scheduler })
 }
 
 type Work = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -107,9 +110,7 @@ fn told(source: &str, begun: Result<(), PullRefusal>) {
 impl Schedule {
     /// Nothing more is started.
     pub async fn stop(mut self) {
-        if let Some(scheduler) = &mut self.scheduler
-            && let Err(error) = scheduler.shutdown().await
-        {
+        if let Err(error) = self.scheduler.shutdown().await {
             tracing::warn!(%error, "the schedule does not stop");
         }
     }

@@ -124,6 +124,24 @@ impl Search {
         Ok(())
     }
 
+    /// Takes calls out of the index, and what is left of removed ones out of its files: all
+    /// segments are written anew as one.
+    pub fn purge(&self, ids: &[CallId]) -> Result<(), SearchError> {
+        let mut writer = self.writer();
+        for id in ids {
+            writer.delete_term(Term::from_field_text(self.fields.id, id.as_str()));
+        }
+        writer.commit()?;
+        let segments = writer.index().searchable_segment_ids()?;
+        if !segments.is_empty() {
+            writer.merge(&segments).wait()?;
+        }
+        // A searcher holds on to the files that it reads.
+        self.reader.reload()?;
+        writer.garbage_collect_files().wait()?;
+        Ok(())
+    }
+
     /// Ids of the calls that have all words of `query` in what was said (in any
     /// word form), in the file name or the operator's name (also as a part of a
     /// word). Words in "quotes" must follow each other. `None` when the query has no words.

@@ -188,6 +188,7 @@ impl From<StoreError> for ApiError {
             | StoreError::NewerSchema { .. }
             | StoreError::Record { .. }
             | StoreError::Empty { .. }
+            | StoreError::UnknownTable { .. }
             | StoreError::Io { .. }
             | StoreError::Database(_)
             | StoreError::Interrupted => Self::internal(&error),
@@ -287,6 +288,7 @@ pub(super) fn refusal(error: &IntakeError) -> ErrorView {
         }
         IntakeError::Media(media) => media.code(),
         IntakeError::TooLarge { .. } => "file_too_large",
+        IntakeError::Erased => "erased",
         IntakeError::Details(_) | IntakeError::Patterns(_) => "bad_details",
         IntakeError::Store(store) if store.is_storage_full() => {
             tracing::error!(error = %store, "the disk is full");

@@ -12,6 +12,7 @@ use poem_openapi::{Enum, OpenApi};
 use super::auth::{ReadCalls, Who};
 use super::error::ApiError;
 use crate::app::Parts;
+use crate::domain::audit::is_deceptive;
 use crate::export::{self, Format, Names, Reviewed};
 use crate::store::StoreError;
 
@@ -123,6 +124,8 @@ fn attachment(recording: &str, extension: &str) -> String {
 /// `Content-Disposition` of a file: a name of ASCII for old programs, and the
 /// real one (RFC 6266, RFC 8187). `kind` is `attachment` or `inline`.
 pub(super) fn disposition(kind: &str, name: &str) -> String {
+    // A browser shows the name: what turns or hides a part of it is left out.
+    let name: String = name.chars().filter(|c| !is_deceptive(*c)).collect();
     let plain: String = name
         .chars()
         .map(|c| match c {
@@ -131,7 +134,7 @@ pub(super) fn disposition(kind: &str, name: &str) -> String {
             _ => '_',
         })
         .collect();
-    let encoded = utf8_percent_encode(name, UNRESERVED);
+    let encoded = utf8_percent_encode(&name, UNRESERVED);
     format!("{kind}; filename=\"{plain}\"; filename*=UTF-8''{encoded}")
 }
 
@@ -149,5 +152,31 @@ mod tests {
             attachment("a", "txt"),
             "attachment; filename=\"a.txt\"; filename*=UTF-8''a.txt"
         );
+    }
+
+    #[test]
+    fn a_name_adds_no_header_and_hides_no_ending() {
+        for (name, sent) in [
+            (
+                "\"\r\nSet-Cookie: a=b",
+                "attachment; filename=\"_Set-Cookie: a=b\"; filename*=UTF-8''%22Set-Cookie%3A%20a%3Db",
+            ),
+            (
+                "звонок\u{202e}3pm.exe",
+                "attachment; filename=\"______3pm.exe\"; filename*=UTF-8''%D0%B7%D0%B2%D0%BE%D0%BD%D0%BE%D0%BA3pm.exe",
+            ),
+            (
+                "a\\\"; filename=x.html",
+                "attachment; filename=\"a__; filename=x.html\"; filename*=UTF-8''a%5C%22%3B%20filename%3Dx.html",
+            ),
+            (
+                "<img src=x onerror=alert(1)>",
+                "attachment; filename=\"<img src=x onerror=alert(1)>\"; filename*=UTF-8''%3Cimg%20src%3Dx%20onerror%3Dalert%281%29%3E",
+            ),
+        ] {
+            let header = super::disposition("attachment", name);
+            assert_eq!(header, sent);
+            assert!(poem::http::HeaderValue::from_str(&header).is_ok());
+        }
     }
 }

@@ -9,6 +9,8 @@ mod analysis_calls;
 mod api_keys;
 mod archive;
 mod audio;
+mod audit;
+mod audited;
 mod auth;
 mod call_filter;
 mod calls;
@@ -17,7 +19,9 @@ mod card_drafts;
 mod corrections;
 mod detail;
 mod docs;
+mod document;
 mod employees;
+mod erasures;
 mod error;
 mod export;
 mod filters;
@@ -84,6 +88,8 @@ type Api = (
         invitations::InvitationsApi,
         oidc::OidcApi,
         api_keys::ApiKeysApi,
+        audit::AuditApi,
+        erasures::ErasuresApi,
     ),
     (
         upload::UploadApi,
@@ -133,6 +139,8 @@ fn service() -> OpenApiService<Api, ()> {
                 invitations::InvitationsApi,
                 oidc::OidcApi,
                 api_keys::ApiKeysApi,
+                audit::AuditApi,
+                erasures::ErasuresApi,
             ),
             (
                 upload::UploadApi,
@@ -180,16 +188,16 @@ fn service() -> OpenApiService<Api, ()> {
 
 /// The OpenAPI document as JSON.
 pub fn openapi_document() -> String {
-    service().spec()
+    document::complete(&service().spec())
 }
 
 /// All routes.
 pub fn routes(parts: Arc<Parts>) -> impl Endpoint<Output = Response> {
     let service = service();
-    let document = service.spec();
+    let document = openapi_document();
     let docs = service.swagger_ui_html();
     let api = Route::new()
-        .nest("/", service)
+        .nest("/", service.around(audited::around))
         .at(
             "/openapi.json",
             get(make_sync(move |_| {

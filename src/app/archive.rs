@@ -130,6 +130,7 @@ impl Archive for ArchiveDoor {
             }
             Err(Ok(IntakeError::Store(error))) => Taken::Failed(error.to_string()),
             Err(Ok(ref error @ IntakeError::Media(ref media))) => refused(media.code(), error),
+            Err(Ok(ref error @ IntakeError::Erased)) => refused("erased", error),
             Err(Ok(ref error @ IntakeError::TooLarge { .. })) => refused("file_too_large", error),
             Err(Ok(ref error @ (IntakeError::Details(_) | IntakeError::Patterns(_)))) => {
                 refused("refused", error)

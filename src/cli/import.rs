@@ -85,6 +85,7 @@ impl Door {
     fn open(config: &Config) -> anyhow::Result<Self> {
         match Store::open(&config.data_dir) {
             Ok(store) => {
+                crate::control::record_command(&store, &crate::control::Command::Import)?;
                 let door = ArchiveDoor::without_server(config, store, own_executable()?)?;
                 Ok(Door::Store(door))
             }

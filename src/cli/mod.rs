@@ -1,8 +1,11 @@
 //! The command line: what can be asked of the program, and who does it.
 
 mod analyze;
+mod audit;
 mod employees;
+mod erase;
 mod import;
+mod log;
 mod model;
 mod permissions;
 mod score_stability;
@@ -89,6 +92,11 @@ enum Command {
     /// Who may drop recordings over SFTP; works while the server runs or not
     #[command(subcommand)]
     SftpUser(sftp_user::Command),
+    /// What was looked at and changed, by whom; works while the server runs or not
+    #[command(subcommand)]
+    Audit(audit::Command),
+    /// Erase all calls of a client's phone number; works while the server runs or not
+    Erase(erase::Arguments),
     /// Print the API's OpenAPI document
     Openapi,
     /// Print which role may call which operation of the API
@@ -129,6 +137,8 @@ pub fn main() -> ExitCode {
         Some(Command::User(command)) => user::run(&cli.common, command),
         Some(Command::Employees(command)) => employees::run(&cli.common, command),
         Some(Command::SftpUser(command)) => sftp_user::run(&cli.common, command),
+        Some(Command::Audit(command)) => audit::run(&cli.common, command),
+        Some(Command::Erase(arguments)) => erase::run(&cli.common, &arguments),
         Some(Command::Openapi) => {
             println!("{}", crate::api::openapi_document());
             Ok(ExitCode::SUCCESS)

@@ -7,15 +7,17 @@ use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
+use super::log::Lines;
 use super::{Common, ServeArgs};
 use crate::app::App;
 
 pub(super) fn run(common: &Common, arguments: &ServeArgs) -> anyhow::Result<ExitCode> {
     let config = common.load(arguments.listen.as_deref())?;
+    let coloured = std::io::IsTerminal::is_terminal(&std::io::stderr());
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::try_new(&config.log).context("the setting 'log'")?)
-        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-        .with_writer(std::io::stderr)
+        .with_ansi(coloured)
+        .with_writer(Lines { coloured })
         .init();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

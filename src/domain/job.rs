@@ -132,6 +132,26 @@ pub enum Status {
 }
 
 impl Status {
+    /// What a call that nobody works on any more can be.
+    pub const ENDED: [Status; 4] = [
+        Status::Completed,
+        Status::Failed,
+        Status::Cancelled,
+        Status::NoSpeech,
+    ];
+
+    /// Name in requests, answers and settings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Processing => "processing",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::NoSpeech => "no_speech",
+        }
+    }
+
     /// Of a job in `state` at `stage`.
     pub fn of(state: JobState, stage: Stage) -> Self {
         match state {

@@ -122,6 +122,13 @@ pub fn key(source: Source, id: &str) -> String {
     format!("{}/{id}", source.name())
 }
 
+/// An id of an outside system as the name of a file.
+pub fn file_name(id: &str) -> String {
+    id.chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
+        .collect()
+}
+
 /// What a conversation is found by.
 pub struct Traces<'a> {
     /// What is told of it.

@@ -56,6 +56,14 @@ pub fn same_time(a: Option<i64>, b: Option<i64>) -> bool {
 }
 
 impl PullOutcome {
+    /// The call it belongs to.
+    pub fn call(&self) -> Option<&CallId> {
+        match self {
+            Self::Taken(id) | Self::Known(id) => Some(id),
+            Self::Refused { .. } | Self::Failed { .. } => None,
+        }
+    }
+
     /// Whether the content is here.
     pub fn is_here(&self) -> bool {
         matches!(self, Self::Taken(_) | Self::Known(_))

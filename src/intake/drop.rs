@@ -232,6 +232,7 @@ impl DropBox {
             Ok(Accepted::Known(id)) => Ok(DropState::Known(id)),
             Err(IntakeError::Media(error)) => unusable(error),
             Err(IntakeError::Store(error)) => Err(error.into()),
+            Err(error @ IntakeError::Erased) => Ok(refused("erased", &error)),
             Err(
                 error @ (IntakeError::TooLarge { .. }
                 | IntakeError::Details(_)

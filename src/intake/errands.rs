@@ -13,7 +13,7 @@ use super::mango::{Statistics, history};
 use super::outside::Outside;
 use super::web::{self, Fault};
 use super::{Accepted, Arrival};
-use crate::domain::notice::{Errand, MANGO_LANE, Notice, calltouch_lane};
+use crate::domain::notice::{self, Errand, MANGO_LANE, Notice, calltouch_lane};
 use crate::domain::{CallId, Priority, Source};
 use crate::store::{News, Payload, Spool, StoreError};
 
@@ -223,14 +223,9 @@ impl Outside {
         let entry = self.store().entry(id).map_err(|error| error.to_string())?;
         let call = entry.ok_or("the call is gone")?.call;
         let io = |error: std::io::Error| error.to_string();
-        let safe = |text: &str| -> String {
-            text.chars()
-                .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
-                .collect()
-        };
-        let dir = dir.join(safe(&notice.site));
+        let dir = dir.join(notice::file_name(&notice.site));
         std::fs::create_dir_all(&dir).map_err(io)?;
-        let name = safe(&notice.id);
+        let name = notice::file_name(&notice.id);
         let part = dir.join(format!(".{name}.part"));
         std::fs::copy(self.store().blobs().path(&call.sha256), &part).map_err(io)?;
         std::fs::rename(&part, dir.join(format!("{name}.mp3"))).map_err(io)?;

@@ -48,6 +48,9 @@ pub enum IntakeError {
     /// What came with the file is wrong.
     #[error("{0}")]
     Details(&'static str),
+    /// Its call was erased on somebody's request.
+    #[error("This recording was erased at a person's request and is not taken in again.")]
+    Erased,
     /// A pattern for names is faulty.
     #[error("{0}")]
     Patterns(String),
@@ -183,6 +186,9 @@ impl Intake {
         if let Some(known) = self.store.call_of_recording(&sha256)? {
             return Ok(Accepted::Known(known));
         }
+        if self.store.is_erased(&sha256)? {
+            return Err(IntakeError::Erased);
+        }
         let input = Input::named(spool.path(), &arrival.filename, &self.raw);
         let inspected = media::inspect(&input)?;
         self.names.fill(&mut arrival, &self.store.directory()?);
@@ -247,7 +253,7 @@ fn clean_filename(name: &str) -> String {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let clean: String = last
         .chars()
-        .filter(|c| !c.is_control())
+        .filter(|c| !crate::domain::audit::is_deceptive(*c))
         .take(MAX_FILENAME_CHARS)
         .collect();
     let clean = clean.trim();
@@ -267,6 +273,7 @@ mod tests {
         assert_eq!(clean_filename("../../etc/passwd"), "passwd");
         assert_eq!(clean_filename("C:\\calls\\звонок.mp3"), "звонок.mp3");
         assert_eq!(clean_filename("new\nline.mp3"), "newline.mp3");
+        assert_eq!(clean_filename("a\u{202e}3pm.exe"), "a3pm.exe");
         assert_eq!(clean_filename("/"), "recording");
         assert_eq!(clean_filename("   "), "recording");
     }

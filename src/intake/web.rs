@@ -67,6 +67,7 @@ impl From<IntakeError> for Fault {
             IntakeError::Media(_)
             | IntakeError::TooLarge { .. }
             | IntakeError::Details(_)
+            | IntakeError::Erased
             | IntakeError::Patterns(_) => Self::Unusable(error.to_string()),
         }
     }

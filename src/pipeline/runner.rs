@@ -17,9 +17,9 @@ use super::stages::{StageError, Tools, Wanted};
 use crate::domain::job::MAX_ATTEMPTS;
 use crate::domain::{CallId, Job, JobError, JobState, Stage};
 use crate::events::{Event, Events};
-use crate::search::Search;
+use crate::search::{Search, SearchError};
 use crate::speech::process::{KillSwitch, SpeechError, SpeechProcess};
-use crate::store::{Claim, Retry, StageOutput, Store, StoreError};
+use crate::store::{Again, Claim, Retry, StageOutput, Store, StoreError};
 
 /// Progress is told to watchers at most this often.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
@@ -146,7 +146,15 @@ impl Runner {
 
     /// Deletes a call with all that was made of it, running or not.
     pub fn delete(&self, id: &CallId) -> Result<(), StoreError> {
-        self.store.delete_call(id)?;
+        self.remove(id, Again::Welcome)
+    }
+
+    /// The same; says whether its recording may come again.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub fn remove(&self, id: &CallId, again: Again) -> Result<(), StoreError> {
+        self.store.remove_call(id, again)?;
         if let Some(running) = self.lock().running.get(id) {
             running.kill.stop();
         }
@@ -156,6 +164,29 @@ impl Runner {
         }
         self.events.send(Event::Deleted { id: id.clone() });
         Ok(())
+    }
+
+    /// Waits until no stage of these calls runs; false when one still does after `most`.
+    pub fn wait_for(&self, ids: &[CallId], most: Duration) -> bool {
+        let end = Instant::now() + most;
+        loop {
+            let busy = {
+                let state = self.lock();
+                ids.iter().any(|id| state.running.contains_key(id))
+            };
+            if !busy || Instant::now() >= end {
+                return !busy;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Takes the words of calls out of the files of the index, not only out of what is found.
+    ///
+    /// # Errors
+    /// [`SearchError`] when the index cannot be written.
+    pub fn purge_index(&self, ids: &[CallId]) -> Result<(), SearchError> {
+        self.search.purge(ids)
     }
 
     /// Tells watchers where a job is.

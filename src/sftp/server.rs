@@ -15,6 +15,7 @@ use super::transport::{Acceptor, Asked, Session};
 use super::{SftpError, Watch, users};
 use crate::config::{Config, Sftp};
 use crate::domain::SftpUser;
+use crate::domain::audit::{Action, Actor, Entry, Outcome};
 use crate::store::Store;
 
 /// Stack of a connection's thread; libssh and the code here need a fraction.
@@ -25,6 +26,8 @@ const MOST_TRIES: u32 = 30;
 const MOST_WRONG: u32 = 6;
 /// Questions after signing in that are not SFTP.
 const MOST_QUESTIONS: u32 = 1000;
+/// Sign-ins of one name from one address within this are one entry of the audit.
+const ONE_SIGN_IN: Duration = Duration::from_secs(600);
 /// Connections get this long to end when the server stops.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -279,6 +282,8 @@ fn sign_in(shared: &Shared, session: &Session, slot: &Slot, address: IpAddr) -> 
                     slot.verify(|| known(users::by_password(&shared.store, &user, &password)));
                 if found.is_none() {
                     tracing::info!(user, %address, "a wrong SFTP password");
+                    let tried = Some(user.clone());
+                    record(shared, Actor::Nobody { tried }, address);
                     wrong += 1;
                     if !slot.wrong_password() || wrong >= MOST_WRONG {
                         return None;
@@ -312,9 +317,38 @@ fn sign_in(shared: &Shared, session: &Session, slot: &Slot, address: IpAddr) -> 
             tracing::warn!(user = user.name, %address, "too many SFTP connections");
             return None;
         }
+        let name = user.name.clone();
+        // Where it cannot be written nobody comes in.
+        if !record(shared, Actor::Sender { name }, address) {
+            message.refuse();
+            return None;
+        }
         return message.signed_in().then_some(user);
     }
     None
+}
+
+/// Writes a sign-in or a wrong password into the audit, once in a while for the same name
+/// and address: senders connect for every file, and guessing is bounded by the guard.
+fn record(shared: &Shared, actor: Actor, address: IpAddr) -> bool {
+    let failed = matches!(actor, Actor::Nobody { .. });
+    let action = if failed {
+        Action::SignInFailed
+    } else {
+        Action::SignedIn
+    };
+    let mut entry = Entry::new(actor, action);
+    entry.operation = Some("sftp".to_owned());
+    entry.address = Some(address.to_canonical().to_string());
+    if failed {
+        entry.outcome = Outcome::Refused;
+    }
+    let written = shared.store.record_once(entry, ONE_SIGN_IN);
+    written
+        .inspect_err(
+            |error| tracing::error!(%error, "an SFTP sign-in cannot be written into the audit"),
+        )
+        .is_ok()
 }
 
 /// Serves one channel after the other, until the client leaves: whoever hangs

@@ -35,6 +35,11 @@ impl Blobs {
         Ok(blobs)
     }
 
+    /// The directory of all.
+    pub(super) fn data_dir(&self) -> &Path {
+        self.audio.parent().unwrap_or(Path::new("."))
+    }
+
     /// Where the bytes with this hash are.
     pub fn path(&self, sha256: &str) -> PathBuf {
         let shard = sha256.get(..2).unwrap_or("xx");

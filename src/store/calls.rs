@@ -1,9 +1,10 @@
 //! Calls, recordings and the outputs of the stages.
 
+use jiff::Timestamp;
 use redb::{ReadableTable, WriteTransaction};
 
 use super::record::{Record, decode, encode};
-use super::{Spool, Store, StoreError, joins, operators, schema};
+use super::{Again, Spool, Store, StoreError, erasures, joins, operators, schema};
 use crate::domain::call::level;
 use crate::domain::details::OperatorBy;
 use crate::domain::job::Priority;
@@ -124,6 +125,11 @@ impl Store {
 
     /// Removes a call with all that was made of it. Its audio is removed after the records.
     pub fn delete_call(&self, id: &CallId) -> Result<(), StoreError> {
+        self.remove_call(id, Again::Welcome)
+    }
+
+    /// The same; says whether its recording may come again.
+    pub fn remove_call(&self, id: &CallId, again: Again) -> Result<(), StoreError> {
         let _files = self.lock_files();
         let txn = self.write()?;
         let key = id.as_str();
@@ -153,6 +159,9 @@ impl Store {
             .remove(call.sha256.as_str())?;
         operators::reassign(&txn, id, call.operator.as_deref(), None)?;
         joins::forget(&txn, &call)?;
+        if again == Again::Refused {
+            erasures::refuse_again(&txn, &call.sha256, Timestamp::now().as_second())?;
+        }
         txn.commit()?;
         self.blobs.remove(&call.sha256)?;
         if let Some(job) = job {

@@ -189,6 +189,8 @@ pub(super) fn forget(txn: &WriteTransaction, call: &Call) -> Result<(), StoreErr
         };
         notice.calls.retain(|known| *known != call.id);
         if notice.calls.is_empty() {
+            // By its ids it is found still.
+            super::erasures::forget_traces(txn, &notice, &key)?;
             let ids = std::mem::take(&mut notice.details.external_ids);
             notice.details = CallDetails {
                 external_ids: ids,
@@ -197,6 +199,7 @@ pub(super) fn forget(txn: &WriteTransaction, call: &Call) -> Result<(), StoreErr
             notice.started_at = None;
             notice.taken.clone_from(&notice.recordings);
             payloads::remove(txn, &key)?;
+            index(txn, schema::NOTICE_KEYS, &Traces::from(&notice), &key)?;
         }
         put(txn, schema::NOTICES, &key, &notice)?;
     }

@@ -3,10 +3,12 @@
 //! All methods block: async callers go through [`Store::run`].
 
 mod analyses;
+mod audit;
 mod blobs;
 mod calls;
 mod dropped;
 mod employees;
+mod erasures;
 mod errands;
 mod insights;
 mod jobs;
@@ -22,6 +24,7 @@ mod questions;
 mod record;
 mod rescorings;
 mod reviews;
+mod rewrite;
 mod schema;
 mod scorecards;
 mod sessions;
@@ -37,6 +40,7 @@ use redb::{Database, ReadableDatabase, ReadableTable};
 pub use blobs::{Blobs, Spool};
 pub use calls::Entry;
 pub use employees::Imported;
+pub use erasures::{Again, Kept, Names};
 pub use errands::{Next, Product, Stopped, Waiting};
 pub use jobs::{Claim, Retry, StageOutput};
 pub use listing::{DroppedFilter, DroppedKey, DroppedName, DroppedPage, DroppedRow, DroppedSort};
@@ -150,6 +154,12 @@ pub enum StoreError {
     /// The database reports an error.
     #[error("the database reports: {0}")]
     Database(#[from] Box<redb::Error>),
+    /// The file has a table that this program does not know.
+    #[error("the store has a table '{table}' that this version does not know: it cannot be copied")]
+    UnknownTable {
+        /// Its name.
+        table: String,
+    },
     /// The blocking task was lost.
     #[error("the work was interrupted")]
     Interrupted,
@@ -191,14 +201,22 @@ impl StoreError {
     }
 }
 
+/// Name of the store's file.
+const FILE: &str = "call-analytics.redb";
+
 /// The open store.
 pub struct Store {
-    db: Database,
+    /// Another one after [`Store::rewrite`].
+    db: std::sync::RwLock<Arc<Database>>,
+    /// Held for reading by who writes: a rewrite waits for them, and they for it.
+    gate: std::sync::RwLock<()>,
     blobs: Blobs,
     /// Held while bytes get or lose their final name together with their record,
     /// so that deleting a call cannot take away what arrives at the same moment.
     files: std::sync::Mutex<()>,
     listing: listing::Listing,
+    audit: audit::Queue,
+    erasure_key: std::sync::OnceLock<[u8; 32]>,
     accounts: tokio::sync::watch::Sender<()>,
 }
 
@@ -206,7 +224,7 @@ impl Store {
     /// Opens the store in `data_dir`, making or migrating it as needed.
     pub fn open(data_dir: &Path) -> Result<Self, StoreError> {
         let blobs = Blobs::open(data_dir)?;
-        let path = data_dir.join("call-analytics.redb");
+        let path = data_dir.join(FILE);
         let db = Database::create(&path).map_err(|error| match error {
             redb::DatabaseError::DatabaseAlreadyOpen => StoreError::InUse { path: path.clone() },
             other => other.into(),
@@ -214,10 +232,13 @@ impl Store {
         restrict(&path)?;
         let db = schema::prepare(db, &path, schema::MIGRATIONS)?;
         Ok(Self {
-            db,
+            db: std::sync::RwLock::new(Arc::new(db)),
+            gate: std::sync::RwLock::default(),
             blobs,
             files: std::sync::Mutex::default(),
             listing: listing::Listing::default(),
+            audit: audit::Queue::default(),
+            erasure_key: std::sync::OnceLock::new(),
             accounts: tokio::sync::watch::Sender::new(()),
         })
     }
@@ -250,7 +271,7 @@ impl Store {
         name: &str,
         make: impl FnOnce() -> [u8; N],
     ) -> Result<[u8; N], StoreError> {
-        let txn = self.db.begin_write()?;
+        let txn = self.write()?;
         let secret = {
             let mut table = txn.open_table(schema::META)?;
             let known = table
@@ -270,11 +291,22 @@ impl Store {
     }
 
     fn read(&self) -> Result<redb::ReadTransaction, StoreError> {
-        Ok(self.db.begin_read()?)
+        Ok(self.database().begin_read()?)
+    }
+
+    fn database(&self) -> Arc<Database> {
+        let db = self.db.read();
+        Arc::clone(&db.unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 
     fn write(&self) -> Result<listing::Txn<'_>, StoreError> {
-        Ok(listing::Txn::new(self.db.begin_write()?, self))
+        let gate = self.gate.read();
+        let gate = gate.unwrap_or_else(std::sync::PoisonError::into_inner);
+        Ok(listing::Txn::new(
+            self.database().begin_write()?,
+            self,
+            gate,
+        ))
     }
 }
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::calls::get;
 use super::payloads::{self, Payload};
-use super::{Store, StoreError, errands, joins, schema};
+use super::{Store, StoreError, erasures, errands, joins, schema};
 use crate::domain::notice::{self, Errand, Notice};
 use crate::domain::{CallId, Source};
 
@@ -26,9 +26,13 @@ pub struct News {
 impl Store {
     /// Writes messages, all or none. Returns the calls that they changed.
     pub fn take_news(&self, news: Vec<News>) -> Result<Vec<CallId>, StoreError> {
+        let secret = self.erasure_key()?;
         let txn = self.write()?;
         let mut changed = Vec::new();
         for message in news {
+            if erasures::is_notice_erased(&txn, &secret, &message.key)? {
+                continue;
+            }
             if let Some(payload) = &message.payload {
                 payloads::keep(&txn, &message.key, payload)?;
             }

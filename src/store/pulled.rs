@@ -2,11 +2,12 @@
 //! runs, and the keys they showed first. Paths are bytes: not every name is UTF-8.
 
 use jiff::Timestamp;
-use redb::{ReadOnlyTable, ReadableTable, TableDefinition};
+use redb::{ReadOnlyTable, ReadableTable, TableDefinition, WriteTransaction};
 
+use super::erasures::keyed;
 use super::record::{decode, encode};
 use super::{Store, StoreError};
-use crate::domain::{PullError, PullRun, PulledFile};
+use crate::domain::{PullError, PullOutcome, PullRun, PulledFile};
 
 type BySourceAndPath = TableDefinition<'static, (&'static str, &'static [u8]), &'static [u8]>;
 
@@ -22,13 +23,60 @@ pub(super) const HOST_KEYS: TableDefinition<'static, &'static str, (&'static str
 /// Runs that are kept of a source.
 const KEPT_RUNS: usize = 500;
 
+/// Begins the key of a file whose name was erased; no path begins with it.
+const MARK: &[u8] = b"\0erased/";
+
 /// The files of the sources as they were known at one moment.
-pub struct Pulled(ReadOnlyTable<(&'static str, &'static [u8]), &'static [u8]>);
+pub struct Pulled {
+    table: ReadOnlyTable<(&'static str, &'static [u8]), &'static [u8]>,
+    key: [u8; 32],
+}
+
+/// Whether a key stands for a name that was erased.
+pub(super) fn is_mark(path: &[u8]) -> bool {
+    path.starts_with(MARK)
+}
+
+fn marked(key: &[u8; 32], source: &str, path: &[u8]) -> Vec<u8> {
+    let hash = keyed(key, &[b"pulled", source.as_bytes(), path]);
+    [MARK, &hash].concat()
+}
+
+/// Puts a mark in the place of a file's name; false where there is no such file.
+pub(super) fn mark(
+    txn: &WriteTransaction,
+    key: &[u8; 32],
+    source: &str,
+    path: &[u8],
+) -> Result<bool, StoreError> {
+    let mut table = txn.open_table(PULLED)?;
+    let Some(mut file) = table
+        .remove((source, path))?
+        .map(|value| decode::<PulledFile>(value.value()))
+        .transpose()?
+    else {
+        return Ok(false);
+    };
+    // Reasons can have the name in them.
+    file.outcome = PullOutcome::Refused {
+        code: "erased".to_owned(),
+        message: "What was fetched was erased.".to_owned(),
+    };
+    let place = marked(key, source, path);
+    table.insert((source, place.as_slice()), encode(&file)?.as_slice())?;
+    Ok(true)
+}
 
 impl Pulled {
     /// What is known of a file.
     pub fn get(&self, source: &str, path: &[u8]) -> Result<Option<PulledFile>, StoreError> {
-        let value = self.0.get((source, path))?;
+        let value = match self.table.get((source, path))? {
+            Some(value) => Some(value),
+            None => {
+                let place = marked(&self.key, source, path);
+                self.table.get((source, place.as_slice()))?
+            }
+        };
         value.map(|value| decode(value.value())).transpose()
     }
 }
@@ -36,7 +84,10 @@ impl Pulled {
 impl Store {
     /// The files as they are known now, for many questions.
     pub fn pulled(&self) -> Result<Pulled, StoreError> {
-        Ok(Pulled(self.read()?.open_table(PULLED)?))
+        Ok(Pulled {
+            key: self.erasure_key()?,
+            table: self.read()?.open_table(PULLED)?,
+        })
     }
 
     /// Keeps what is known of a file.
@@ -147,7 +198,7 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{PullOutcome, PullTrigger};
+    use crate::domain::PullTrigger;
 
     #[test]
     fn runs_files_and_keys_are_kept_by_source() {

@@ -71,6 +71,7 @@ records! {
     super::payloads::PayloadHead = "payload",
     crate::domain::SftpUser = "sftp_user",
     crate::domain::DroppedFile = "dropped file",
+    crate::domain::erasure::Erasure = "erasure",
     crate::domain::egress::Egress = "request to a language model",
     crate::domain::egress::Pending = "call that waits for a language model",
     crate::domain::prompt::Prompt = "prompt",

@@ -3,15 +3,17 @@
 use std::path::Path;
 
 use redb::{
-    Database, MultimapTableDefinition, ReadableDatabase, TableDefinition, WriteTransaction,
+    Database, Key, MultimapTableDefinition, ReadableDatabase, TableDefinition, Value,
+    WriteTransaction,
 };
 
 use super::StoreError;
+use super::rewrite::Tables;
 
 /// Schema written by this program.
 pub(super) const SCHEMA: u32 = MIGRATIONS.len() as u32 + 1;
 
-type HeadAndBytes = (&'static [u8], &'static [u8]);
+pub(super) type HeadAndBytes = (&'static [u8], &'static [u8]);
 type Table = TableDefinition<'static, &'static str, &'static [u8]>;
 
 /// Small values of the store itself: the schema number, keys.
@@ -139,67 +141,32 @@ pub(super) fn prepare(
             step(&txn)?;
         }
     }
-    for table in [
-        META,
-        CALLS,
-        RECORDINGS,
-        JOBS,
-        ENVELOPES,
-        RECOGNITIONS,
-        TRANSCRIPTS,
-        SCORES,
-        OPERATORS,
-        USERS,
-        EMPLOYEES,
-        NOTICES,
-        ERRANDS,
-        PRODUCTS,
-        SFTP_USERS,
-    ] {
-        txn.open_table(table)?;
-    }
-    txn.open_table(super::dropped::DROPPED)?;
-    txn.open_table(super::judging::JUDGING)?;
-    txn.open_table(super::judging::EGRESS)?;
-    txn.open_table(super::prompts::PROMPTS)?;
-    txn.open_table(super::prompts::PROMPT_VERSIONS)?;
-    txn.open_table(super::reviews::REVIEWS)?;
-    txn.open_table(super::questions::ANSWERS)?;
-    txn.open_table(super::questions::ASKING)?;
-    txn.open_table(super::questions::SAVED)?;
-    txn.open_table(super::analyses::ANALYSES)?;
-    txn.open_table(super::analyses::ROWS)?;
-    txn.open_multimap_table(super::analyses::CALL_ROWS)?;
-    txn.open_table(super::insights::INSIGHTS)?;
-    txn.open_table(super::insights::INSIGHTS_DUE)?;
-    txn.open_table(super::insights::SUMMARIES_DUE)?;
-    txn.open_multimap_table(super::insights::TOPIC_CALLS)?;
-    txn.open_table(super::insights::TRACKERS)?;
-    txn.open_table(super::pulled::PULLED)?;
-    txn.open_table(super::pulled::RUNS)?;
-    txn.open_table(super::pulled::HOST_KEYS)?;
-    txn.open_table(QUEUE)?;
-    txn.open_table(super::rescorings::RESCORINGS)?;
-    txn.open_table(super::rescorings::RESCORED)?;
-    txn.open_table(super::sessions::SESSIONS)?;
-    txn.open_table(super::sessions::API_KEYS)?;
-    txn.open_table(super::sessions::INVITATIONS)?;
-    txn.open_table(super::sessions::TOKEN_KEYS)?;
-    txn.open_table(SCORECARDS)?;
-    txn.open_table(super::scorecards::NOTES)?;
-    txn.open_table(super::scorecards::DRAFTS)?;
-    txn.open_table(super::scorecards::IN_FORCE)?;
-    txn.open_table(VERSIONS)?;
-    txn.open_table(VERSION_TEXTS)?;
-    txn.open_multimap_table(OPERATOR_CALLS)?;
-    txn.open_table(PAYLOADS)?;
-    txn.open_table(ERRAND_ORDER)?;
-    txn.open_multimap_table(NOTICE_KEYS)?;
-    txn.open_multimap_table(CALL_KEYS)?;
+    super::rewrite::each_table(&mut Open(&txn))?;
     txn.open_table(META)?
         .insert(SCHEMA_KEY, target.to_le_bytes().as_slice())?;
     txn.commit()?;
     Ok(db)
+}
+
+/// Makes the tables that are not there yet.
+struct Open<'t>(&'t WriteTransaction);
+
+impl Tables for Open<'_> {
+    fn table<K: Key + 'static, V: Value + 'static>(
+        &mut self,
+        table: TableDefinition<'static, K, V>,
+    ) -> Result<(), StoreError> {
+        self.0.open_table(table)?;
+        Ok(())
+    }
+
+    fn multimap<K: Key + 'static, V: Key + 'static>(
+        &mut self,
+        table: MultimapTableDefinition<'static, K, V>,
+    ) -> Result<(), StoreError> {
+        self.0.open_multimap_table(table)?;
+        Ok(())
+    }
 }
 
 fn stored_schema(db: &Database) -> Result<Option<u32>, StoreError> {

@@ -343,6 +343,8 @@ async fn refusals_have_one_form() {
                 (404, "no_such_api_key")
             } else if path.starts_with("/auth/sessions/") {
                 (404, "no_such_session")
+            } else if path.starts_with("/erasures/") {
+                (404, "no_such_erasure")
             } else if path.starts_with("/rescorings/") {
                 (404, "no_such_rescoring")
             } else if path.starts_with("/pull/sources/") {

@@ -32,7 +32,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("intake", &["domain", "config", "store", "sftp", "pipeline"]),
-    ("schedule", &["domain", "config", "store", "intake"]),
+    (
+        "erasure",
+        &["domain", "config", "store", "pipeline", "sftp"],
+    ),
+    (
+        "schedule",
+        &["domain", "config", "store", "erasure", "intake"],
+    ),
     ("report", &["domain", "store", "search"]),
     ("accounts", &["domain", "store"]),
     ("sftp", &["domain", "config", "store", "accounts"]),
@@ -40,22 +47,24 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "api",
         &[
-            "domain", "config", "events", "store", "speech", "llm", "search", "pipeline", "intake",
-            "report", "accounts", "sftp", "export", "oidc", "app",
+            "domain", "erasure", "config", "events", "store", "speech", "llm", "search",
+            "pipeline", "intake", "report", "accounts", "sftp", "export", "oidc", "app",
         ],
     ),
     (
         "app",
         &[
-            "domain", "config", "events", "store", "speech", "llm", "search", "pipeline", "intake",
-            "report", "accounts", "sftp", "control", "schedule", "api", "https", "serving", "oidc",
+            "domain", "erasure", "config", "events", "store", "speech", "llm", "search",
+            "pipeline", "intake", "report", "accounts", "sftp", "control", "schedule", "api",
+            "https", "serving", "oidc",
         ],
     ),
     (
         "cli",
         &[
-            "domain", "config", "events", "store", "speech", "llm", "search", "pipeline", "intake",
-            "report", "accounts", "sftp", "control", "export", "https", "api", "app",
+            "domain", "erasure", "config", "events", "store", "speech", "llm", "search",
+            "pipeline", "intake", "report", "accounts", "sftp", "control", "export", "https",
+            "api", "app",
         ],
     ),
 ];

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod analyses;
+mod audit;
 mod auth;
 mod browser_like;
 mod calls;
@@ -16,10 +17,12 @@ mod decode;
 mod doubles;
 mod employees;
 mod end_to_end;
+mod erasures;
 mod exports;
 mod fixtures;
 mod formats;
 mod hard_formats;
+mod hostile;
 mod https;
 mod import;
 mod insights;

@@ -421,6 +421,7 @@ impl Work<'_> {
             Err(IntakeError::Media(MediaError::Io(error))) => return Err(Fault::local(&error)),
             Err(IntakeError::Media(error)) => refused(error.code(), &error),
             Err(IntakeError::Store(error)) => return Err(error.into()),
+            Err(error @ IntakeError::Erased) => refused("erased", &error),
             Err(
                 error @ (IntakeError::TooLarge { .. }
                 | IntakeError::Details(_)

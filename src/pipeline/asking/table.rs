@@ -4,6 +4,7 @@ use serde_json::{Value, json as value};
 
 use crate::domain::Speaker;
 use crate::domain::question::{Analysis, AnswerKind, Finding, Quote, Row};
+use crate::domain::spreadsheet::cell;
 
 /// The language of headings and of speakers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,18 +81,6 @@ fn clock(ms: u64) -> String {
         format!("{h}:{m:02}:{s:02}")
     } else {
         format!("{m}:{s:02}")
-    }
-}
-
-/// A cell that no spreadsheet takes for a formula.
-fn cell(text: &str) -> String {
-    let risky = text
-        .trim_start()
-        .starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']);
-    if risky || text.starts_with(['\t', '\r', '\n']) {
-        format!("'{text}")
-    } else {
-        text.to_owned()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::ops::Deref;
+use std::sync::RwLockReadGuard;
 
 use redb::WriteTransaction;
 
@@ -17,6 +18,8 @@ pub(in crate::store) struct Txn<'s> {
     store: &'s Store,
     files: RefCell<Vec<FileKey>>,
     calls: RefCell<Vec<CallId>>,
+    /// The file is not written anew meanwhile.
+    gate: RwLockReadGuard<'s, ()>,
 }
 
 impl Deref for Txn<'_> {
@@ -28,12 +31,17 @@ impl Deref for Txn<'_> {
 }
 
 impl<'s> Txn<'s> {
-    pub(in crate::store) fn new(txn: WriteTransaction, store: &'s Store) -> Self {
+    pub(in crate::store) fn new(
+        txn: WriteTransaction,
+        store: &'s Store,
+        gate: RwLockReadGuard<'s, ()>,
+    ) -> Self {
         Self {
             txn,
             store,
             files: RefCell::default(),
             calls: RefCell::default(),
+            gate,
         }
     }
 
@@ -58,6 +66,7 @@ impl<'s> Txn<'s> {
     /// Makes it all durable.
     pub(in crate::store) fn commit(self) -> Result<(), StoreError> {
         self.txn.commit()?;
+        drop(self.gate);
         let (files, calls) = (self.files.into_inner(), self.calls.into_inner());
         if !files.is_empty() || !calls.is_empty() {
             self.store.listing.wrote(self.store, files, calls);

@@ -5398,20 +5398,20 @@ export interface components {
             corrected: boolean;
         };
         /**
-         * WaysView
-         * @description How people can sign in.
-         */
-        WaysView: {
-            /** @description The identity provider, where there is one. */
-            provider?: components["schemas"]["ProviderView"] & unknown;
-        };
-        /**
          * ProviderView
          * @description An identity provider.
          */
         ProviderView: {
             /** @description What the button says; empty: the page's own words. */
             label: string;
+        };
+        /**
+         * WaysView
+         * @description How people can sign in.
+         */
+        WaysView: {
+            /** @description The identity provider, where there is one. */
+            provider?: components["schemas"]["ProviderView"] & unknown;
         };
     };
     responses: never;

@@ -152,3 +152,12 @@ export type LiveFrame =
 export function isFinished(status: CallStatus): boolean {
   return status !== 'queued' && status !== 'processing';
 }
+
+export type AuditPage = Wire<Schemas['AuditPage']>;
+export type AuditEntry = AuditPage['items'][number];
+export type Verification = Wire<Schemas['VerificationView']>;
+export type Erasures = Wire<Schemas['ErasuresView']>;
+export type Erasure = Erasures['items'][number];
+export type ErasurePreview = Wire<Schemas['ErasurePreview']>;
+export type RetentionPreview = Wire<Schemas['RetentionPreview']>;
+export type DoomedCall = ErasurePreview['calls'][number];

@@ -6,6 +6,7 @@ import type { User } from '../api/types';
 import { AccessPage } from '../features/accounts/AccessPage';
 import { Entrance, FirstPasswordPage, InvitationPage } from '../features/accounts/Entrance';
 import { SecondFactorSection } from '../features/accounts/SecondFactor';
+import { AuditPage } from '../features/audit/AuditPage';
 import { CallPage } from '../features/detail/CallPage';
 import { CallsPage } from '../features/results/CallsPage';
 import { CriteriaPage } from '../features/criteria/CriteriaPage';
@@ -149,6 +150,9 @@ function SignedIn({ user }: { user: User }) {
       break;
     case 'settings':
       content = <SettingsPage user={user} />;
+      break;
+    case 'audit':
+      content = <AuditPage />;
       break;
     case 'access':
       content = <AccessPage user={user} />;

@@ -9,6 +9,7 @@ export type Route =
   | { page: 'quality' }
   | { page: 'questions'; params: URLSearchParams }
   | { page: 'settings' }
+  | { page: 'audit' }
   | { page: 'access' }
   | { page: 'invitation'; token: string }
   | { page: 'not-found' };
@@ -26,6 +27,7 @@ export function parseHash(hash: string): Route {
   if (parts[0] === 'quality' && parts.length === 1) return { page: 'quality' };
   if (parts[0] === 'questions' && parts.length === 1) return { page: 'questions', params };
   if (parts[0] === 'settings' && parts.length === 1) return { page: 'settings' };
+  if (parts[0] === 'audit' && parts.length === 1) return { page: 'audit' };
   if (parts[0] === 'access' && parts.length === 1) return { page: 'access' };
   if (parts[0] === 'invitation' && parts[1] && parts.length === 2) return { page: 'invitation', token: parts[1] };
   return { page: 'not-found' };

@@ -1,6 +1,7 @@
 /** English texts, in the shape of `ru.ts`. */
 import { enAccountErrors, enAccounts } from './en-accounts';
 import { enAnalysis } from './en-analysis';
+import { enAudit } from './en-audit';
 import { enCriteria } from './en-criteria';
 import { enEditing } from './en-editing';
 import { enFiles } from './en-files';
@@ -362,6 +363,9 @@ export const en: Dictionary = {
     model_not_installed: 'This model is not on the server. The administrator brings it: “call-analytics model pull NAME”.',
     model_english_only: 'This model knows English only.',
     model_damaged: 'The file of this model is damaged. For the administrator: “call-analytics model pull NAME”.',
+    bad_phone: 'The client’s whole number is needed; numbers of employees in the directory are not taken.',
+    erased: 'This recording was erased on demand and is not taken in again.',
+    no_such_erasure: 'There is no such erasure.',
     no_such_source: 'There is no such source.',
     pull_running: 'It runs already.',
     pull_idle: 'It does not run now.',
@@ -376,6 +380,7 @@ export const en: Dictionary = {
   },
   ...enAccounts,
   ...enAnalysis,
+  ...enAudit,
   ...enEditing,
   ...enFiles,
   ...enOutside,

@@ -2,6 +2,7 @@
 import { pluralRu as plural } from './plural';
 import { ruAccountErrors, ruAccounts } from './ru-accounts';
 import { ruAnalysis } from './ru-analysis';
+import { ruAudit } from './ru-audit';
 import { ruCriteria } from './ru-criteria';
 import { ruEditing } from './ru-editing';
 import { ruFiles } from './ru-files';
@@ -361,6 +362,9 @@ export const ru = {
     model_not_installed: 'Этой модели нет на сервере. Её ставит администратор: «call-analytics model pull ИМЯ».',
     model_english_only: 'Эта модель знает только английский.',
     model_damaged: 'Файл этой модели повреждён. Администратору: «call-analytics model pull ИМЯ».',
+    bad_phone: 'Нужен полный номер клиента; номера сотрудников из справочника не принимаются.',
+    erased: 'Эта запись стёрта по требованию и снова не принимается.',
+    no_such_erasure: 'Такого стирания нет.',
     no_such_source: 'Такого источника нет.',
     pull_running: 'Забор уже идёт.',
     pull_idle: 'Забор сейчас не идёт.',
@@ -375,6 +379,7 @@ export const ru = {
   },
   ...ruAccounts,
   ...ruAnalysis,
+  ...ruAudit,
   ...ruEditing,
   ...ruFiles,
   ...ruOutside,

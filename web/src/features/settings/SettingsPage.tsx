@@ -9,6 +9,8 @@ import { Button } from '../../ui/Button';
 import { Segmented } from '../../ui/Segmented';
 import { Notice, useErrorText } from '../../ui/States';
 import { toast } from '../../ui/Toasts';
+import { AuditSection } from '../audit/AuditSection';
+import { ErasureSection, RetentionSection } from '../erasure/ErasureSection';
 import { reachText } from '../accounts/AccessPage';
 import { OwnSessionsSection } from '../accounts/OwnSessions';
 import { SecondFactorSection } from '../accounts/SecondFactor';
@@ -47,6 +49,9 @@ export function SettingsPage({ user }: { user: User }) {
           <PullSection />
         </>
       )}
+      {user.permissions.includes('audit:read') && <AuditSection />}
+      {user.permissions.includes('erasure') && <RetentionSection />}
+      {user.permissions.includes('erasure') && <ErasureSection />}
       <Server />
     </div>
   );
