@@ -36,9 +36,13 @@ pub async fn start(
         let here = zone.clone();
         jobs.push(daily(at, &zone, move || ask_calltouch(&outside, &here))?);
     }
-    let tidied = Arc::clone(erasures);
+    // The scheduler keeps its jobs after it was stopped: the store must not stay open for that.
+    let tidied = Arc::downgrade(erasures);
     jobs.push(daily(config.retention.at, &zone, move || {
-        if let Err(error) = tidied.tidy(Timestamp::now()) {
+        let done = tidied
+            .upgrade()
+            .map(|erasures| erasures.tidy(Timestamp::now()));
+        if let Some(Err(error)) = done {
             tracing::error!(%error, "what is kept too long cannot be removed");
         }
     })?);

@@ -329,6 +329,7 @@ mod tests {
         // They change nothing: they check, try or ask how much.
         let harmless = [
             "refresh",
+            "lookAtInvitation",
             "checkScorecard",
             "estimateAnalysis",
             "tryNames",

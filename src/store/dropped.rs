@@ -1,7 +1,7 @@
 //! What is known of the files that senders dropped over SFTP. The key is the
 //! path in bytes: not every name is UTF-8.
 
-use redb::{ReadableTable, TableDefinition};
+use redb::{ReadTransaction, ReadableTable, TableDefinition};
 
 use super::record::{decode, encode};
 use super::{DroppedRow, Store, StoreError};
@@ -106,6 +106,19 @@ impl Store {
         }
         txn.commit()
     }
+}
+
+/// Calls `visit` with sender, path and what is known of every file.
+pub(super) fn each(
+    txn: &ReadTransaction,
+    mut visit: impl FnMut(&str, &[u8], DroppedFile) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    for row in txn.open_table(DROPPED)?.iter()? {
+        let (key, value) = row?;
+        let (user, path) = key.value();
+        visit(user, path, decode(value.value())?)?;
+    }
+    Ok(())
 }
 
 /// The keys of the file `path` and of everything in the directory `path`.

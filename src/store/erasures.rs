@@ -7,13 +7,12 @@ use redb::{ReadableMultimapTable, ReadableTable, TableDefinition, WriteTransacti
 use sha2::{Digest, Sha256};
 
 use super::calls::{get, put};
-use super::dropped::DROPPED;
 use super::record::decode;
-use super::{Store, StoreError, analyses, errands, pulled, questions, reviews, schema};
+use super::{Store, StoreError, analyses, dropped, errands, pulled, questions, reviews, schema};
 use crate::domain::erasure::{Erasure, Reason, Removed, Subject};
 use crate::domain::notice::{Errand, Notice, Traces};
 use crate::domain::question::{Analysis, SavedQuestion};
-use crate::domain::{Call, CallId, DroppedFile, PullRun, PulledFile};
+use crate::domain::{Call, CallId, PullRun, PulledFile};
 
 /// Id → order and report.
 pub(super) const ERASURES: TableDefinition<'static, &'static str, &'static [u8]> =
@@ -96,11 +95,8 @@ impl Store {
                 }
             }
         }
-        let table = txn.open_table(DROPPED)?;
-        for row in table.iter()? {
-            let (key, value) = row?;
-            let (user, path) = key.value();
-            let file: DroppedFile = decode(value.value())?;
+        let calls = txn.open_table(schema::CALLS)?;
+        dropped::each(&txn, |user, path, file| {
             let name = file.path.rsplit('/').next().unwrap_or_default();
             let ours = file
                 .told
@@ -108,18 +104,15 @@ impl Store {
                 .and_then(|told| told.operator_phone.as_ref());
             let belongs = match file.state.call() {
                 Some(id) if of_calls(id) => true,
+                // A file whose call is there and is not of this number stays with it.
+                Some(id) if calls.get(id.as_str())?.is_some() => false,
                 _ => subject.is_in(name) && !ours.is_some_and(|number| subject.is_in(&number.text)),
             };
-            // A file whose call is there and is not of this number stays with it.
-            let other = file.state.call().is_some_and(|id| !of_calls(id))
-                && txn
-                    .open_table(schema::CALLS)?
-                    .get(file.state.call().map_or("", CallId::as_str))?
-                    .is_some();
-            if belongs && !other {
+            if belongs {
                 kept.dropped.push((user.to_owned(), path.to_vec()));
             }
-        }
+            Ok(())
+        })?;
         let table = txn.open_table(pulled::PULLED)?;
         for row in table.iter()? {
             let (key, value) = row?;
@@ -140,15 +133,13 @@ impl Store {
             return Ok(Default::default());
         }
         let txn = self.read()?;
-        let (mut dropped, mut fetched) = (Vec::new(), Vec::new());
-        for row in txn.open_table(DROPPED)?.iter()? {
-            let (key, value) = row?;
-            let file: DroppedFile = decode(value.value())?;
+        let (mut files, mut fetched) = (Vec::new(), Vec::new());
+        dropped::each(&txn, |user, path, file| {
             if file.state.call().is_some_and(|id| ids.contains(id)) {
-                let (user, path) = key.value();
-                dropped.push((user.to_owned(), path.to_vec()));
+                files.push((user.to_owned(), path.to_vec()));
             }
-        }
+            Ok(())
+        })?;
         for row in txn.open_table(pulled::PULLED)?.iter()? {
             let (key, value) = row?;
             let file: PulledFile = decode(value.value())?;
@@ -157,7 +148,7 @@ impl Store {
                 fetched.push((source.to_owned(), path.to_vec()));
             }
         }
-        Ok((dropped, fetched))
+        Ok((files, fetched))
     }
 
     /// How much would go with a call.

@@ -5,10 +5,13 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use super::*;
+use crate::domain::call::Direction;
 use crate::domain::details::CALLTOUCH;
 use crate::domain::job::Priority;
 use crate::domain::phone::Number;
-use crate::domain::{CallDetails, DropState, Job, MediaKind, PullOutcome, Recording, Source};
+use crate::domain::{
+    CallDetails, DropState, DroppedFile, Job, MediaKind, PullOutcome, Recording, Source,
+};
 use crate::store::{News, Payload};
 
 const PHONE: &str = "79161234567";
@@ -46,7 +49,7 @@ fn accept(store: &Store, id: &str, caller: &str, filename: &str) -> CallId {
         operator: Some("Ольга".into()),
         language: None,
         source: Source::Sftp,
-        direction: None,
+        direction: Some(Direction::Inbound),
         media: MediaKind::Audio,
         created_at: at(0),
         started_at: Some(at(0)),
@@ -78,7 +81,7 @@ fn news(id: &str, caller: &str) -> News {
             id: id.to_owned(),
             site: "1".into(),
             details: told(caller),
-            direction: None,
+            direction: Some(Direction::Inbound),
             started_at: Some(at(1)),
             recordings: vec![id.to_owned()],
             taken: Vec::new(),

@@ -70,7 +70,7 @@ fn score_is_stale(store: &Store) -> bool {
 #[test]
 fn an_old_store_opens_and_its_transcript_is_version_0() {
     let (store, dir) = old_store();
-    assert_eq!(store.schema(), 3);
+    assert_eq!(store.schema(), 4);
     let copy = dir.path().join("call-analytics.schema-1.redb");
     assert!(copy.exists(), "the file before the migration is kept");
     let transcript = current(&store);
