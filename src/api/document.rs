@@ -63,7 +63,7 @@ pub(super) fn complete(document: &str) -> String {
             });
         }
     }
-    document.to_string()
+    format!("{document:#}")
 }
 
 #[cfg(test)]
