@@ -68,7 +68,7 @@ pub enum Renewed {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Invited {
     /// The account is made.
-    Made(User),
+    Made(Box<User>),
     /// No such invitation, or too late.
     Gone,
     /// The name was taken meanwhile.
@@ -328,7 +328,7 @@ impl Store {
                         ..User::new(invitation.name, invitation.role, password_hash, now)
                     };
                     users.insert(user.name.as_str(), encode(&user)?.as_slice())?;
-                    Invited::Made(user)
+                    Invited::Made(Box::new(user))
                 }
             }
         };

@@ -9,6 +9,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -81,6 +82,8 @@ def serve(binary, data):
 
 
 def main():
+    # Who ends this ends the server as well.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     binary, tools = os.path.abspath(sys.argv[1]), pathlib.Path(sys.argv[2])
     seconds = sys.argv[3] if len(sys.argv) > 3 else "30"
     data = pathlib.Path(tempfile.mkdtemp())
