@@ -202,7 +202,7 @@ async fn nginx_in_front() {
     let at = dir.path().display();
     let to = "proxy_http_version 1.1; proxy_set_header Host $http_host; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; proxy_set_header X-Forwarded-Proto $scheme; proxy_set_header X-Forwarded-Host $http_host; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection \"upgrade\"; proxy_request_buffering off; client_max_body_size 0;";
     let config = format!(
-        "daemon off; pid {at}/pid; error_log {at}/errors; events {{}}\nhttp {{ access_log off; client_body_temp_path {at}/b; proxy_temp_path {at}/p; fastcgi_temp_path {at}/f; uwsgi_temp_path {at}/u; scgi_temp_path {at}/s;\nserver {{ listen 127.0.0.1:{port};\nlocation /cut/ {{ proxy_pass {app}/; {to} }}\nlocation / {{ proxy_pass {app}; {to} }}\n}} }}\n"
+        "daemon off; master_process off; pid {at}/pid; error_log {at}/errors; events {{}}\nhttp {{ access_log off; client_body_temp_path {at}/b; proxy_temp_path {at}/p; fastcgi_temp_path {at}/f; uwsgi_temp_path {at}/u; scgi_temp_path {at}/s;\nserver {{ listen 127.0.0.1:{port};\nlocation /cut/ {{ proxy_pass {app}/; {to} }}\nlocation / {{ proxy_pass {app}; {to} }}\n}} }}\n"
     );
     let path = dir.path().join("nginx.conf");
     std::fs::write(&path, config).expect("a config");
