@@ -10,7 +10,7 @@ use poem::http::{HeaderName, HeaderValue, StatusCode, Uri, header, uri};
 use poem::{Body, Endpoint, Request, Response};
 
 use super::peer::Peer;
-use super::{BASE, error};
+use super::{BASE, error, upload};
 use crate::app::Parts;
 
 /// What only this page may load and do; nothing inline, nothing from elsewhere.
@@ -115,7 +115,8 @@ async fn bounded(
     mut request: Request,
     limit: u64,
 ) -> Response {
-    if request.uri().path().strip_prefix(BASE) == Some("/upload") {
+    let path = request.uri().path().strip_prefix(BASE);
+    if path.is_some_and(|path| upload::PATHS.contains(&path)) {
         return endpoint.get_response(request).await;
     }
     let too_large = || {

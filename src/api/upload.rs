@@ -27,6 +27,9 @@ const MAX_FILES: usize = 100;
 /// Bytes handed to a blocking thread at once.
 const WRITE_CHUNK: usize = 1 << 20;
 
+/// Operations whose bodies are recordings: they have bounds of their own.
+pub(super) const PATHS: [&str; 3] = ["/upload", "/upload/audio", "/upload/video"];
+
 pub(super) struct UploadApi;
 
 /// A multipart form with `files` and optional `operator_name`, `language` and `direction`.

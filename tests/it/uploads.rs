@@ -152,12 +152,22 @@ async fn the_type_is_found_from_the_content() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn details_and_earlier_names() {
-    let server = Server::start(&Setup::scripted()).await;
+    // Recordings are larger than other bodies may be.
+    let setup = Setup {
+        sections: "[http]\nmax_body_mb = 1\n".to_owned(),
+        ..Setup::scripted()
+    };
+    let server = Server::start(&setup).await;
+    let large = vec![b'x'; 3 << 20];
     for (number, path) in ["/upload/audio", "/upload/video"].into_iter().enumerate() {
         let part =
             reqwest::multipart::Part::bytes(scripted_call(number as u32)).file_name("old.wav");
         let form = reqwest::multipart::Form::new()
             .part("file", part)
+            .part(
+                "file",
+                reqwest::multipart::Part::bytes(large.clone()).file_name("large.txt"),
+            )
             .text("operator_name", "  Ольга   Петрова ")
             .text("language", "ru")
             .text("a_field_of_tomorrow", "x");
