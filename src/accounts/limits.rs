@@ -7,6 +7,8 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::domain::network::subscriber;
+
 /// Wrong passwords of one account before the delay begins.
 const FREE_BY_ACCOUNT: u32 = 5;
 /// Wrong passwords from one address before the delay begins.
@@ -105,7 +107,7 @@ impl SignInLimits {
         known: bool,
         now: Instant,
     ) -> Result<Attempt<'_>, Duration> {
-        let address = network(address);
+        let address = subscriber(address);
         // No account has a longer name, and what is sent here is kept.
         let name: String = account.chars().take(64).collect();
         let account = (name.to_lowercase(), known.then_some(address));
@@ -143,14 +145,6 @@ impl Attempt<'_> {
         if let Some(counter) = inner.addresses.0.get_mut(&self.address) {
             counter.failures = counter.failures.saturating_sub(1);
         }
-    }
-}
-
-/// What one subscriber holds: an IPv4 address, or the /64 of an IPv6 address.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) & !u128::from(u64::MAX)).into()),
-        v4 => v4,
     }
 }
 
@@ -300,13 +294,6 @@ mod tests {
         assert!(inner.accounts.0.len() <= MOST_COUNTERS);
         assert!(inner.addresses.0.len() <= MOST_COUNTERS);
         drop(inner);
-    }
-
-    #[test]
-    fn a_subscriber_has_one_network() {
-        let parse = |text: &str| text.parse::<IpAddr>().expect("an address");
-        assert_eq!(network(parse("2001:db8::1:2:3:4")), parse("2001:db8::"));
-        assert_eq!(network(parse("::ffff:192.0.2.1")), HOME);
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub mod insight;
 pub mod job;
 pub mod language;
 pub mod metrics;
+pub mod network;
 pub mod notice;
 pub mod periods;
 pub mod phone;

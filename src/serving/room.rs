@@ -2,7 +2,7 @@
 //! room, whoever waits longest without a request makes it.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Http, Network};
+use crate::domain::network::subscriber;
 
 /// The connections that there are.
 pub struct Room {
@@ -181,7 +182,7 @@ impl Room {
     /// A place for a connection from `address`; `None` where there is no room.
     pub(super) fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
         let exempt = self.exempt.iter().any(|network| network.contains(address));
-        let address = counted(address);
+        let address = subscriber(address);
         let mut inner = self.inner();
         let count = inner.counts.get(&address).copied().unwrap_or(0);
         if !exempt && count >= self.most_each && !inner.make_room(Some(address)) {
@@ -201,17 +202,6 @@ impl Room {
             id,
             activity,
         })
-    }
-}
-
-/// A network of IPv6 is one sender: it has more addresses than can be counted.
-fn counted(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => {
-            let network = u128::from(v6) & !u128::from(u64::MAX);
-            IpAddr::V6(Ipv6Addr::from(network))
-        }
-        v4 => v4,
     }
 }
 

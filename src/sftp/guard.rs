@@ -2,10 +2,12 @@
 //! on waiting without signing in or without a word, and on guessing passwords.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr, Shutdown, TcpStream};
+use std::net::{IpAddr, Shutdown, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use crate::domain::network::subscriber;
 
 /// The limits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,17 +77,6 @@ struct Offender {
     banned_until: Option<Instant>,
 }
 
-/// What counts as one address: a whole /64 of IPv6 belongs to one machine.
-fn address_of(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => {
-            let [a, b, c, d, ..] = v6.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-        }
-        v4 => v4,
-    }
-}
-
 impl Guard {
     pub(super) fn new(limits: Limits) -> Self {
         Self {
@@ -107,7 +98,7 @@ impl Guard {
         socket: &TcpStream,
         address: IpAddr,
     ) -> std::io::Result<Result<Slot, Refusal>> {
-        let address = address_of(address);
+        let address = subscriber(address);
         let socket = socket.try_clone()?;
         let mut state = self.state();
         if state.stopping {
