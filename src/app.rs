@@ -226,6 +226,32 @@ pub fn scorecard(config: &Config) -> anyhow::Result<GivenCard> {
     })
 }
 
+/// A store that no server has open, with a queue that nobody works on.
+fn without_workers(
+    config: &Config,
+    store: Store,
+    executable: PathBuf,
+) -> anyhow::Result<(Arc<Store>, Arc<Runner>)> {
+    let search =
+        Search::open(&config.data_dir.join("index"), &store).context("the index of the search")?;
+    let store = Arc::new(store);
+    let tools = Tools {
+        speech: config.speech.clone(),
+        sources: config.sources.clone(),
+        models: Arc::new(model_store(config)),
+        in_force: Arc::new(InForce::new(Rules::compile(scorecard(config)?.card))),
+        judge: None,
+    };
+    let runner = Runner::new(
+        Arc::clone(&store),
+        Arc::new(search),
+        Events::default(),
+        tools,
+        executable,
+    );
+    Ok((store, runner))
+}
+
 impl App {
     /// Opens the store and the index, starts the workers and binds the address.
     /// `executable` is this program: it is started again as the speech worker.

@@ -4,20 +4,13 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::Context;
-
-use super::{model_store, scorecard};
+use super::without_workers;
 use crate::config::Config;
 use crate::control::import::{Archive, Taken};
 use crate::domain::{CallDetails, Priority, Source};
-use crate::events::Events;
 use crate::intake::names::Names;
 use crate::intake::{Accepted, Arrival, Intake, IntakeError};
-use crate::pipeline::Runner;
 use crate::pipeline::media::MediaError;
-use crate::pipeline::score::{InForce, Rules};
-use crate::pipeline::stages::Tools;
-use crate::search::Search;
 use crate::store::Store;
 
 /// Bytes read at once.
@@ -44,23 +37,7 @@ impl ArchiveDoor {
         store: Store,
         executable: PathBuf,
     ) -> anyhow::Result<Self> {
-        let search = Search::open(&config.data_dir.join("index"), &store)
-            .context("the index of the search")?;
-        let store = Arc::new(store);
-        let tools = Tools {
-            speech: config.speech.clone(),
-            sources: config.sources.clone(),
-            models: Arc::new(model_store(config)),
-            in_force: Arc::new(InForce::new(Rules::compile(scorecard(config)?.card))),
-            judge: None,
-        };
-        let runner = Runner::new(
-            Arc::clone(&store),
-            Arc::new(search),
-            Events::default(),
-            tools,
-            executable,
-        );
+        let (store, runner) = without_workers(config, store, executable)?;
         let intake = Intake::new(
             Arc::clone(&store),
             runner,

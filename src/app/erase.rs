@@ -3,18 +3,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::Context;
-
-use super::{model_store, scorecard};
+use super::without_workers;
 use crate::config::Config;
 use crate::control::erase::Erase;
 use crate::domain::erasure::Erasure;
 use crate::erasure::Erasures;
-use crate::events::Events;
-use crate::pipeline::Runner;
-use crate::pipeline::score::{InForce, Rules};
-use crate::pipeline::stages::Tools;
-use crate::search::Search;
 use crate::store::Store;
 
 /// Calls that a list on the terminal shows.
@@ -41,24 +34,7 @@ impl EraseDoor {
         store: Store,
         executable: PathBuf,
     ) -> anyhow::Result<Self> {
-        let search = Search::open(&config.data_dir.join("index"), &store)
-            .context("the index of the search")?;
-        let store = Arc::new(store);
-        let tools = Tools {
-            speech: config.speech.clone(),
-            sources: config.sources.clone(),
-            models: Arc::new(model_store(config)),
-            in_force: Arc::new(InForce::new(Rules::compile(scorecard(config)?.card))),
-            judge: None,
-        };
-        let search = Arc::new(search);
-        let runner = Runner::new(
-            Arc::clone(&store),
-            search,
-            Events::default(),
-            tools,
-            executable,
-        );
+        let (store, runner) = without_workers(config, store, executable)?;
         let erasures = Arc::new(Erasures::new(config, Arc::clone(&store), runner, None));
         Ok(Self::new(store, erasures))
     }
