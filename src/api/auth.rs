@@ -19,6 +19,7 @@ use super::trace::Trace;
 use crate::accounts::secrets;
 use crate::app::Parts;
 use crate::domain::access::{Permission, Sight};
+use crate::domain::audit::{Action, Actor, Entry, Outcome};
 use crate::domain::session::{IDLE, Session, SignedInBy};
 use crate::domain::{CallId, User};
 use crate::store::{Holder, Renewed};
@@ -145,8 +146,9 @@ impl<'a, R: Rule> ApiExtractor<'a> for Who<R> {
         _body: &mut RequestBody,
         _options: ExtractParamOptions<()>,
     ) -> poem::Result<Self> {
-        let (holder, trace) = identify(request).await?;
-        admit(request, &holder, R::PERMISSION)?;
+        let parts: &Arc<Parts> = request.data().ok_or_else(not_signed_in)?;
+        let (holder, trace) = identify(parts, request).await?;
+        admit(parts, &holder, R::PERMISSION)?;
         Ok(Self {
             holder,
             trace,
@@ -156,8 +158,10 @@ impl<'a, R: Rule> ApiExtractor<'a> for Who<R> {
 }
 
 /// Who asks, whatever they may do.
-async fn identify(request: &Request) -> Result<(Arc<Holder>, Arc<Trace>), ApiError> {
-    let parts: &Arc<Parts> = request.data().ok_or_else(not_signed_in)?;
+async fn identify(
+    parts: &Arc<Parts>,
+    request: &Request,
+) -> Result<(Arc<Holder>, Arc<Trace>), ApiError> {
     let trace = Trace::of(request).ok_or_else(not_signed_in)?;
     let holder = match bearer(request) {
         Some(token) => holder_of(parts, token).await?,
@@ -186,7 +190,7 @@ async fn identify(request: &Request) -> Result<(Arc<Holder>, Arc<Trace>), ApiErr
 }
 
 /// Whether the holder may do this now.
-fn admit(request: &Request, holder: &Holder, permission: Permission) -> Result<(), ApiError> {
+fn admit(parts: &Parts, holder: &Holder, permission: Permission) -> Result<(), ApiError> {
     if let Some(key) = &holder.key {
         if !key.scopes.contains(&permission) || !permission.for_keys() {
             return Err(ApiError::forbidden(
@@ -194,18 +198,16 @@ fn admit(request: &Request, holder: &Holder, permission: Permission) -> Result<(
                 format!("The key has not the scope '{}'.", permission.name()),
             ));
         }
-        if let Some(parts) = request.data::<Arc<Parts>>() {
-            parts
-                .key_limits
-                .take(&key.id, key.per_minute, Instant::now())
-                .map_err(|wait| {
-                    ApiError::too_many(
-                        "too_many_requests",
-                        "The key has sent more requests than it may in a minute.",
-                        wait,
-                    )
-                })?;
-        }
+        parts
+            .key_limits
+            .take(&key.id, key.per_minute, Instant::now())
+            .map_err(|wait| {
+                ApiError::too_many(
+                    "too_many_requests",
+                    "The key has sent more requests than it may in a minute.",
+                    wait,
+                )
+            })?;
     }
     if !permission.allows(holder.user.role) {
         return Err(ApiError::forbidden(
@@ -223,10 +225,7 @@ fn admit(request: &Request, holder: &Holder, permission: Permission) -> Result<(
                 "The password is for the first sign-in only: choose another one.",
             ));
         }
-        let lacks = request
-            .data::<Arc<Parts>>()
-            .is_some_and(|parts| lacks_factor(parts, holder));
-        if lacks {
+        if lacks_factor(parts, holder) {
             return Err(ApiError::forbidden(
                 "second_factor_needed",
                 "A second factor is needed here: set one up in your account.",
@@ -383,6 +382,12 @@ pub(super) async fn renewal(
                         address,
                         "an old refresh token was used again; the session is ended"
                     );
+                    let tried = Some(session.user);
+                    let mut entry = Entry::new(Actor::Nobody { tried }, Action::SignInFailed);
+                    entry.outcome = Outcome::Refused;
+                    entry.session = Some(session.id);
+                    entry.address = Some(address);
+                    store.record(entry.saying("an old refresh token; the session is ended"))?;
                     return Ok(None);
                 }
             };

@@ -107,7 +107,7 @@ pub enum Actor {
     Key {
         /// The key's id, never the key.
         id: String,
-        /// The name it was given.
+        /// The account it stands for.
         name: String,
     },
     /// A sender over SFTP.

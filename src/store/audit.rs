@@ -77,8 +77,7 @@ impl Link {
     }
 
     fn text(self) -> String {
-        let hash: String = self.hash.iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("{}:{hash}", self.number)
+        format!("{}:{}", self.number, super::blobs::hex(&self.hash))
     }
 }
 

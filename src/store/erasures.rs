@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use redb::{ReadableMultimapTable, ReadableTable, TableDefinition, WriteTransaction};
 use sha2::{Digest, Sha256};
 
+use super::blobs::hex;
 use super::calls::{get, put};
 use super::record::decode;
 use super::{Store, StoreError, analyses, dropped, errands, pulled, questions, reviews, schema};
@@ -368,10 +369,6 @@ fn notice_mark(secret: &[u8; 32], key: &str) -> String {
         "notice/{}",
         hex(&keyed(secret, &[b"notice", key.as_bytes()]))
     )
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Takes a notice out of the table by which calls find it.

@@ -76,6 +76,9 @@ async fn an_expired_access_token_is_made_anew_from_the_refresh_cookie() {
     for cookie in last {
         assert_eq!(ask(cookie).await.status(), 401, "the session has ended");
     }
+    let entries = server.get("/audit?action=sign_in_failed").await;
+    let detail = entries["items"][0]["detail"].as_str().unwrap_or_default();
+    assert!(detail.contains("old refresh token"), "{entries}");
     let _ = server.stop().await;
 }
 
