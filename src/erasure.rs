@@ -336,12 +336,12 @@ impl Erasures {
             if self.lock().stopping {
                 return Ok(removed);
             }
-            removed.copies += self.copies.remove_of_call(call, &mut left);
             // Retried since it was looked at: then it is not over any more.
             let there = self.store.entry(&call.id)?;
             if there.is_none_or(|entry| self.rules.over(&entry.call, &entry.job, now).is_none()) {
                 continue;
             }
+            removed.copies += self.copies.remove_of_call(call, &mut left);
             removed.add(&self.remove_call(&call.id, Again::Welcome)?);
             let entry = Entry::new(Actor::System, Action::RetentionEnforced);
             let entry = entry

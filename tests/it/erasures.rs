@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use call_analytics::store::Store;
+use jiff::{SignedDuration, Timestamp};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -237,5 +238,21 @@ async fn what_the_rules_would_remove_is_listed_first() {
     assert_eq!(preview["total"], 0, "{preview}");
     assert_eq!(preview["rules"][0]["status"], "failed");
     assert_eq!(preview["rules"][1]["days"], 3650);
+    // The night in eleven years.
+    let erasures = server.erasures.upgrade().expect("the server runs");
+    let then = Timestamp::now() + SignedDuration::from_hours(24 * 365 * 11);
+    let removed = tokio::task::spawn_blocking(move || erasures.tidy(then));
+    let removed = removed.await.expect("it ends").expect("well");
+    assert_eq!((removed.calls, removed.transcripts), (1, 1));
+    let answer = server
+        .send(Method::GET, &format!("/results/{id}"), None)
+        .await;
+    assert_error("a call whose time is over", &answer, 404, "not_found");
+    let kept = server.files("audio");
+    assert!(kept.is_empty(), "{kept:?}");
+    let entries = server.get("/audit?action=retention_enforced").await;
+    assert_eq!(entries["items"][0]["subject"], id.as_str(), "{entries}");
+    // It may come again: nobody asked for it to be erased.
+    server.accepted("a.wav", scripted_call(1), &[]).await;
     let _ = server.stop().await;
 }

@@ -2,10 +2,12 @@
 
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use call_analytics::app::{App, HttpsAddress};
 use call_analytics::config::{Config, Overrides};
+use call_analytics::erasure::Erasures;
 use call_analytics::store::TokenKey;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
@@ -68,6 +70,8 @@ pub(crate) struct Server {
     pub(crate) token_key: TokenKey,
     /// Where HTTPS is served, where it is.
     pub(crate) https: Option<HttpsAddress>,
+    /// What removes calls; weak, because the store must not stay open after the end.
+    pub(crate) erasures: Weak<Erasures>,
     data: TempDir,
     stop: oneshot::Sender<()>,
     task: JoinHandle<anyhow::Result<()>>,
@@ -126,6 +130,7 @@ impl Server {
         };
         let token_key = app.parts().store.token_keys().expect("the keys").remove(0);
         let https = app.https();
+        let erasures = Arc::downgrade(&app.parts().erasures);
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(app.run_until_stopped(async {
             let _ = stopped.await;
@@ -136,6 +141,7 @@ impl Server {
             client,
             token_key,
             https,
+            erasures,
             data,
             stop,
             task,
