@@ -118,4 +118,27 @@ export async function access(page, browser) {
     await page.getByText('Ключ отозван').waitFor();
     assert((await ask()) === 401, 'the key is good still');
   });
+  await check('the audit tells who did what, and that nothing of it was changed', async () => {
+    await page.goto(`${env.baseUrl}#/settings`);
+    await page.getByTestId('open-audit').click();
+    await page.getByRole('table').getByText(NAME).first().waitFor();
+    await page.getByLabel('Действие').selectOption('keys_changed');
+    await page.getByRole('table').getByText('addApiKey').first().waitFor();
+    await page.getByRole('button', { name: 'Проверить целостность' }).click();
+    await page.getByText('Журнал цел').waitFor();
+    await shot(page, 'audit');
+    const file = await page.evaluate(async () => (await fetch('api/v1/audit/export?format=csv')).text());
+    assert(file.includes('addApiKey') && file.split('\r\n').length > 20, 'the export lacks entries');
+  });
+  await check('what is kept of a number is shown before anything is erased', async () => {
+    await page.goto(`${env.baseUrl}#/settings`);
+    await page.getByLabel('Номер клиента').fill('+7 916 000-00-00');
+    await page.getByRole('button', { name: 'Найти' }).click();
+    await page.getByText('Звонков с этим номером нет.').waitFor();
+    assert((await page.getByRole('button', { name: 'Стереть' }).count()) === 0, 'nothing can be erased');
+    await page.getByLabel('Номер клиента').fill('12');
+    expectRefusal(/\/api\/v1\/erasures\/preview$/, '400');
+    await page.getByRole('button', { name: 'Найти' }).click();
+    await page.getByText('Нужен полный номер клиента').waitFor();
+  });
 }

@@ -51,7 +51,6 @@ export const enAccounts: typeof ruAccounts = {
     endSessions: 'End the sessions',
     sessionsEnded: 'The sessions were ended',
     invitations: 'Invitations',
-    noInvitations: 'No invitations are open.',
     until: (when) => `good until ${when}`,
     takeBack: 'Take back',
     takenBack: 'The invitation was taken back',
@@ -122,15 +121,10 @@ export const enAccounts: typeof ruAccounts = {
       text: 'The password you were given is for the first sign-in only. Choose your own to go on.',
       invited: (name, role) => `You are invited: your name to sign in is ${name}, your role is ${role}.`,
       hint: 'At least 10 characters. A few words that do not belong together are fine; digits and signs are not needed.',
-      password: 'Password',
-      again: 'Once more',
-      mismatch: 'The passwords differ.',
       create: 'Make the account',
-      loading: 'Looking at the invitation…',
       toSignIn: 'To sign-in',
     },
     signInCode: 'Code of the app or recovery code',
-    codeNeeded: 'Enter the code of the app.',
   },
 };
 export const enAccountErrors: typeof ruAccountErrors = {
@@ -159,4 +153,6 @@ export const enAccountErrors: typeof ruAccountErrors = {
   no_pending_factor: 'Begin to set up the second factor again.',
   too_many_websockets: 'Too many pages are open: close some.',
   busy: 'Too many people sign in at the same time. Try again in a moment.',
+  no_provider: 'No identity provider is configured here.',
+  bad_request: 'The request is not understood: check the filters.',
 };

@@ -8,7 +8,6 @@ export const ruAudit = {
     title: 'Журнал действий',
     about: 'Кто входил, что смотрел, слушал, скачивал, менял и удалял, когда и откуда. Записи связаны хешами: изменить или убрать одну незаметно нельзя.',
     open: 'Открыть журнал',
-    back: 'К настройкам',
     who: 'Кто',
     when: 'Когда',
     what: 'Действие',
@@ -93,6 +92,7 @@ export const ruAudit = {
     nightly: (at: string) => `Каждый день в ${at} удаляется то, чей срок вышел.`,
     rule: (days: number, source: string, status: string) =>
       `${source}, ${status}: ${days === 0 ? 'бессрочно' : `${days} ${plural(days, 'день', 'дня', 'дней')}`}`,
+    byRule: (number: string) => `правило ${number}`,
     anySource: 'любой источник',
     anyStatus: 'любой статус',
     due: (n: number) => (n === 0 ? 'Сейчас удалять нечего.' : `Следующей ночью будет удалено: ${calls(n)}.`),

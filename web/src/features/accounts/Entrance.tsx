@@ -1,4 +1,4 @@
-import { useEffect, useId, useState, type ReactNode } from 'react';
+import { useEffect, useState, type ReactNode } from 'react';
 import { acceptInvitation, lookAtInvitation } from '../../api/accounts';
 import { changePassword } from '../../api/session';
 import type { Invitation, User } from '../../api/types';
@@ -7,6 +7,7 @@ import { LangSwitch, ThemeSwitch } from '../../app/switches';
 import { useI18n } from '../../i18n';
 import { Button } from '../../ui/Button';
 import { Loading, Notice, useErrorText } from '../../ui/States';
+import { NewPassword } from './NewPassword';
 
 /** The frame of what comes before the page. */
 export function Entrance({ title, wide, children }: { title: string; wide?: boolean; children: ReactNode }) {
@@ -33,96 +34,24 @@ export function Entrance({ title, wide, children }: { title: string; wide?: bool
   );
 }
 
-interface FormProps {
-  text: string;
-  button: string;
-  /** Where the present password is asked for as well. */
-  current?: string;
-  onSubmit(password: string, current: string): Promise<void>;
-}
-
-/** A new password, twice. */
-function NewPassword({ text, button, current, onSubmit }: FormProps) {
-  const { t } = useI18n();
-  const words = t.accounts.first;
-  const errorText = useErrorText();
-  const id = useId();
-  const [message, setMessage] = useState<string | null>(null);
-  const [busy, setBusy] = useState(false);
-
-  async function submit(event: React.FormEvent<HTMLFormElement>) {
-    event.preventDefault();
-    const data = new FormData(event.currentTarget);
-    const value = (name: string) => String(data.get(name) ?? '');
-    if (value('password') !== value('again')) {
-      setMessage(words.mismatch);
-      return;
-    }
-    setMessage(null);
-    setBusy(true);
-    try {
-      await onSubmit(value('password'), value('current'));
-    } catch (error) {
-      setMessage(errorText(error));
-    } finally {
-      setBusy(false);
-    }
-  }
-
-  const fields = [
-    ...(current ? [['current', current, 'current-password'] as const] : []),
-    ['password', words.password, 'new-password'] as const,
-    ['again', words.again, 'new-password'] as const,
-  ];
-  return (
-    <form className="card flex flex-col gap-4 p-5 sm:p-6" onSubmit={(event) => void submit(event)} data-testid="new-password">
-      <p className="text-ink-soft">{text}</p>
-      <div role="alert" hidden={!message}>
-        {message && <Notice tone="bad">{message}</Notice>}
-      </div>
-      {fields.map(([name, label, autoComplete]) => (
-        <div key={name}>
-          <label className="label" htmlFor={`${id}-${name}`}>
-            {label}
-          </label>
-          <input
-            id={`${id}-${name}`}
-            name={name}
-            type="password"
-            className="field"
-            autoComplete={autoComplete}
-            required
-            aria-describedby={name === 'password' ? `${id}-hint` : undefined}
-          />
-          {name === 'password' && (
-            <p id={`${id}-hint`} className="mt-1 text-[0.85rem] text-ink-faint">
-              {words.hint}
-            </p>
-          )}
-        </div>
-      ))}
-      <Button kind="primary" type="submit" busy={busy}>
-        {button}
-      </Button>
-    </form>
-  );
-}
-
 /** The password that was given is for the first sign-in only. */
 export function FirstPasswordPage({ onDone }: { onDone(): void }) {
   const { t } = useI18n();
   const words = t.accounts.first;
   return (
     <Entrance title={words.title}>
-      <NewPassword
-        text={words.text}
-        button={t.common.save}
-        current={t.settings.currentPassword}
-        onSubmit={async (password, current) => {
-          await changePassword(current, password);
-          onDone();
-        }}
-      />
+      <div className="card p-5 sm:p-6">
+        <p className="mb-4 text-ink-soft">{words.text}</p>
+        <NewPassword
+          asksCurrent
+          button={t.common.save}
+          hint={words.hint}
+          onSubmit={async (password, current) => {
+            await changePassword(current, password);
+            onDone();
+          }}
+        />
+      </div>
     </Entrance>
   );
 }
@@ -154,11 +83,14 @@ export function InvitationPage({ token, onSignedIn, onLeave }: { token: string; 
       ) : !invitation ? (
         <Loading />
       ) : (
-        <NewPassword
-          text={words.invited(invitation.name, t.accounts.roles[invitation.role])}
-          button={words.create}
-          onSubmit={async (password) => onSignedIn(await acceptInvitation(token, password))}
-        />
+        <div className="card p-5 sm:p-6">
+          <p className="mb-4 text-ink-soft">{words.invited(invitation.name, t.accounts.roles[invitation.role])}</p>
+          <NewPassword
+            button={words.create}
+            hint={words.hint}
+            onSubmit={async (password) => onSignedIn(await acceptInvitation(token, password))}
+          />
+        </div>
       )}
     </Entrance>
   );

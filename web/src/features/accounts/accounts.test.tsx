@@ -124,12 +124,12 @@ it('a first password is changed, and both must be the same', async () => {
   routes['POST /auth/password'] = new Response(null, { status: 204 });
   show(<FirstPasswordPage onDone={done} />);
   await userEvent.type(screen.getByLabelText('Текущий пароль'), 'старый');
-  await userEvent.type(screen.getByLabelText('Пароль'), 'зелёный трамвай');
-  await userEvent.type(screen.getByLabelText('Ещё раз'), 'зелёный трам');
+  await userEvent.type(screen.getByLabelText('Новый пароль'), 'зелёный трамвай');
+  await userEvent.type(screen.getByLabelText('Новый пароль ещё раз'), 'зелёный трам');
   await userEvent.click(screen.getByRole('button', { name: 'Сохранить' }));
   expect(screen.getByText('Пароли не совпадают.')).toBeVisible();
   expect(sent).toEqual([]);
-  await userEvent.type(screen.getByLabelText('Ещё раз'), 'вай');
+  await userEvent.type(screen.getByLabelText('Новый пароль ещё раз'), 'вай');
   await userEvent.click(screen.getByRole('button', { name: 'Сохранить' }));
   await waitFor(() => expect(done).toHaveBeenCalled());
   expect(sent.at(-1)).toEqual(['POST /auth/password', { current_password: 'старый', new_password: 'зелёный трамвай' }]);

@@ -2,7 +2,7 @@ import { useId, useState } from 'react';
 import { useErase, useErasures, usePreviewErasure, useRetention } from '../../api/audit';
 import type { DoomedCall, Erasure, ErasurePreview } from '../../api/types';
 import { callHref } from '../../app/router';
-import { useI18n } from '../../i18n';
+import { useI18n, type Dictionary } from '../../i18n';
 import { Button } from '../../ui/Button';
 import { ConfirmDialog } from '../../ui/Dialog';
 import { Notice, useErrorText } from '../../ui/States';
@@ -98,6 +98,12 @@ function Found({ found }: { found: ErasurePreview }) {
   );
 }
 
+/** Where the number is, or which rule it is. */
+function reasonText(reason: string, t: Dictionary): string {
+  const rule = /^rule (\d+)$/.exec(reason)?.[1];
+  return rule ? t.retention.byRule(rule) : (t.erasure.reasons[reason] ?? reason);
+}
+
 function DoomedCalls({ calls, total }: { calls: readonly DoomedCall[]; total: number }) {
   const { t, fmt } = useI18n();
   const words = t.erasure;
@@ -111,7 +117,7 @@ function DoomedCalls({ calls, total }: { calls: readonly DoomedCall[]; total: nu
               <bdi>{call.filename}</bdi>
             </a>
             <span className="text-ink-soft">
-              {fmt.dateTime(call.at)} · {words.reasons[call.reason] ?? call.reason}
+              {fmt.dateTime(call.at)} · {reasonText(call.reason, t)}
             </span>
           </li>
         ))}

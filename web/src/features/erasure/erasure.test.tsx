@@ -78,4 +78,5 @@ it('says what the rules remove next', async () => {
   expect(await screen.findByText('любой источник, Ошибка: 30 дней')).toBeVisible();
   expect(screen.getByText('MANGO OFFICE, любой статус: бессрочно')).toBeVisible();
   expect(screen.getByText('Следующей ночью будет удалено: 1 звонок.')).toBeVisible();
+  expect(screen.getByText(/правило 1/)).toBeVisible();
 });

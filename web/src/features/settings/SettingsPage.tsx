@@ -1,17 +1,16 @@
-import { useEffect, useId, useState } from 'react';
+import { useEffect } from 'react';
 import { changePassword, useHealth } from '../../api/session';
 import { useStore } from '../../api/store';
 import type { User } from '../../api/types';
 import { useMay } from '../../app/may';
 import { setTheme, themeStore } from '../../app/theme';
 import { setLang, useI18n } from '../../i18n';
-import { Button } from '../../ui/Button';
 import { Segmented } from '../../ui/Segmented';
-import { Notice, useErrorText } from '../../ui/States';
 import { toast } from '../../ui/Toasts';
 import { AuditSection } from '../audit/AuditSection';
 import { ErasureSection, RetentionSection } from '../erasure/ErasureSection';
 import { reachText } from '../accounts/AccessPage';
+import { NewPassword } from '../accounts/NewPassword';
 import { OwnSessionsSection } from '../accounts/OwnSessions';
 import { SecondFactorSection } from '../accounts/SecondFactor';
 import { TrackersSection } from '../questions/TrackersSection';
@@ -104,68 +103,17 @@ function Appearance() {
 
 function PasswordForm() {
   const { t } = useI18n();
-  const errorText = useErrorText();
-  const id = useId();
-  const [message, setMessage] = useState<string | null>(null);
-  const [busy, setBusy] = useState(false);
-
-  async function submit(event: React.FormEvent<HTMLFormElement>) {
-    event.preventDefault();
-    const form = event.currentTarget;
-    const data = new FormData(form);
-    const current = String(data.get('current') ?? '');
-    const next = String(data.get('next') ?? '');
-    const again = String(data.get('again') ?? '');
-    const problem = !current || !next || !again ? t.settings.allRequired : next !== again ? t.settings.mismatch : null;
-    setMessage(problem);
-    if (problem) return;
-    setBusy(true);
-    try {
-      await changePassword(current, next);
-      form.reset();
-      toast(t.settings.changed);
-    } catch (error) {
-      setMessage(errorText(error));
-    } finally {
-      setBusy(false);
-    }
-  }
-
-  const fields = [
-    ['current', t.settings.currentPassword, 'current-password'],
-    ['next', t.settings.newPassword, 'new-password'],
-    ['again', t.settings.repeatPassword, 'new-password'],
-  ] as const;
   return (
     <Section title={t.settings.passwordTitle}>
-      <form className="flex max-w-sm flex-col gap-3" noValidate onSubmit={(event) => void submit(event)}>
-        <div role="alert" hidden={!message}>
-          {message && <Notice tone="bad">{message}</Notice>}
-        </div>
-        {fields.map(([name, label, autoComplete]) => (
-          <div key={name}>
-            <label className="label" htmlFor={`${id}-${name}`}>
-              {label}
-            </label>
-            <input
-              id={`${id}-${name}`}
-              className="field"
-              type="password"
-              name={name}
-              autoComplete={autoComplete}
-              aria-describedby={name === 'next' ? `${id}-hint` : undefined}
-            />
-            {name === 'next' && (
-              <p id={`${id}-hint`} className="mt-1 text-[0.85rem] text-ink-faint">
-                {t.settings.passwordHint}
-              </p>
-            )}
-          </div>
-        ))}
-        <Button kind="primary" type="submit" busy={busy} className="mt-1 self-start">
-          {t.settings.submit}
-        </Button>
-      </form>
+      <NewPassword
+        asksCurrent
+        button={t.settings.submit}
+        hint={t.settings.passwordHint}
+        onSubmit={async (password, current) => {
+          await changePassword(current, password);
+          toast(t.settings.changed);
+        }}
+      />
     </Section>
   );
 }
