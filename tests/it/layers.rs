@@ -19,7 +19,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("events", &["domain"]),
     ("export", &["domain"]),
     ("https", &["config"]),
-    ("serving", &["config", "https"]),
+    ("serving", &["domain", "config", "https"]),
     ("oidc", &["config"]),
     ("store", &["domain"]),
     ("speech", &["domain"]),
