@@ -1,4 +1,5 @@
-//! A connection's bytes: whoever takes nothing of what is sent is cut off.
+//! A connection's bytes: whoever takes nothing of what is sent is cut off, and whoever
+//! still sends when the answer is there has time to see it.
 
 use std::io;
 use std::pin::Pin;
@@ -11,13 +12,29 @@ use tokio::time::{Instant, Sleep};
 
 use super::room::Place;
 
+/// What still comes after the last byte of an answer is read and thrown away for this
+/// long in all. Closing at once would answer it with a reset, which takes the answer
+/// from whoever has not read it yet (RFC 9112, 9.6).
+const LINGER: Duration = Duration::from_secs(10);
+/// … and no longer than this after the last piece.
+const LINGER_SILENT: Duration = Duration::from_secs(2);
+/// Bytes thrown away at a time.
+const PIECE: usize = 16 << 10;
+
 /// A TCP connection with its place in the room.
 pub(super) struct Line {
     stream: TcpStream,
     stall: Duration,
     stalled: Option<Pin<Box<Sleep>>>,
+    lingering: Option<Lingering>,
     /// Held as long as the connection: a WebSocket outlives the HTTP that began it.
     _place: Place,
+}
+
+/// Nothing is sent any more; it ends with `end`, or before if nothing comes.
+struct Lingering {
+    end: Instant,
+    silence: Pin<Box<Sleep>>,
 }
 
 impl Line {
@@ -26,6 +43,7 @@ impl Line {
             stream,
             stall,
             stalled: None,
+            lingering: None,
             _place: place,
         }
     }
@@ -84,6 +102,33 @@ impl AsyncWrite for Line {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        let this = &mut *self;
+        if this.lingering.is_none() {
+            ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
+        }
+        let lingering = this.lingering.get_or_insert_with(|| {
+            let now = Instant::now();
+            Lingering {
+                end: now + LINGER,
+                silence: Box::pin(tokio::time::sleep_until(now + LINGER_SILENT)),
+            }
+        });
+        let mut piece = [0; PIECE];
+        loop {
+            let mut buffer = ReadBuf::new(&mut piece);
+            match Pin::new(&mut this.stream).poll_read(cx, &mut buffer) {
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
+                    let silent = Instant::now() + LINGER_SILENT;
+                    lingering.silence.as_mut().reset(silent.min(lingering.end));
+                }
+                // The other side has closed as well, or is gone.
+                Poll::Ready(_) => return Poll::Ready(Ok(())),
+                Poll::Pending => break,
+            }
+            if Instant::now() >= lingering.end {
+                return Poll::Ready(Ok(()));
+            }
+        }
+        lingering.silence.as_mut().poll(cx).map(Ok)
     }
 }
