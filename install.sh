@@ -169,14 +169,15 @@ built_program() {
     cd "$HERE" && realpath -m "$target/x86_64-unknown-linux-gnu/release/call-analytics"
 }
 
-# Sets BINARY to a program that runs here, building it in a clone.
+# Sets BINARY to a program that runs here, building it in a clone; what is given goes
+# to cargo.
 prepare_program() {
     [ "$(uname -sm)" = 'Linux x86_64' ] || die 'only Linux on x86-64 is supported'
     if in_clone; then
         install_build_packages
         check_tools
         say 'Building (the first time takes a quarter of an hour or more)'
-        run_cargo build --release --locked
+        run_cargo build --release --locked "$@"
         BINARY=$(built_program)
     else
         [ "$NATIVE" = no ] || die '--native builds from source: use a clone of the project'
@@ -274,7 +275,9 @@ run_tests() {
     step 'front end: types' run_web run typecheck
     step 'front end: unit tests' run_web run test
     step 'Rust: format' run_cargo fmt --check
-    prepare_program
+    # The tests' crates turn features of shared crates on: a build without them would
+    # make everything twice.
+    step 'Rust: build' prepare_program --bins --tests
     fetch_model "$DATA_DIR" "$BINARY"
     local model=$MODEL
     [[ $MODEL == */* || $MODEL == *.bin ]] || model=$DATA_DIR/models/ggml-$MODEL.bin
