@@ -141,4 +141,24 @@ export async function access(page, browser) {
     await page.getByRole('button', { name: 'Найти' }).click();
     await page.getByText('Нужен полный номер клиента').waitFor();
   });
+  await check('somebody signs in at the identity provider, which is another site', async () => {
+    const context = await browser.newContext({ locale: 'ru-RU' });
+    const stranger = await context.newPage();
+    stranger.setDefaultTimeout(20_000);
+    await stranger.goto(env.baseUrl);
+    await shot(stranger, 'sign-in-provider');
+    await stranger.getByRole('link', { name: 'Войти через Тест' }).click();
+    await stranger.locator('[name=login]').fill('olga');
+    await stranger.locator('[name=password]').fill('any');
+    await stranger.locator('[type=submit]').click();
+    // What the provider tells of a person is allowed once more.
+    await stranger.locator('[type=submit]').click();
+    await stranger.getByTestId('results-row').first().waitFor();
+    assert(stranger.url().startsWith(env.baseUrl), stranger.url());
+    assert((await stranger.getByTestId('upload-input').count()) === 0, 'a viewer is offered uploads');
+    await shot(stranger, 'signed-in-at-provider');
+    await stranger.reload();
+    await stranger.getByTestId('results-row').first().waitFor();
+    await context.close();
+  });
 }

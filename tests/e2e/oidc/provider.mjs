@@ -1,9 +1,9 @@
 // The real oidc-provider on loopback, with its own development pages for signing in:
-// node provider.mjs PORT REDIRECT_URI. Whoever signs in as NAME is NAME@calls.test.
+// node provider.mjs PORT REDIRECT_URI [HOST]. Whoever signs in as NAME is NAME@calls.test.
 import { generateKeyPairSync } from 'node:crypto';
 import Provider from 'oidc-provider';
 
-const [port, redirectUri] = process.argv.slice(2);
+const [port, redirectUri, host = '127.0.0.1'] = process.argv.slice(2);
 const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
 const people = {
   olga: { groups: ['leads', 'everybody'], verified: true },
@@ -11,7 +11,7 @@ const people = {
   eve: { groups: ['leads'], verified: false },
 };
 
-const provider = new Provider(`http://127.0.0.1:${port}`, {
+const provider = new Provider(`http://${host}:${port}`, {
   clients: [
     {
       client_id: 'calls',
