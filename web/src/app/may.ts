@@ -16,6 +16,7 @@ export type Permission =
 interface Rights {
   permissions: readonly string[];
   role: string;
+  reach?: { teams?: readonly string[] | null };
 }
 
 /** Null: nothing is known, and nothing is hidden. */
@@ -29,4 +30,9 @@ export function useMay(permission: Permission): boolean {
 export function useDecides(): boolean {
   const rights = useContext(RightsContext);
   return !rights || (rights.permissions.includes('reviews:write') && rights.role !== 'operator');
+}
+
+/** Whether a call must name an operator for the person to see it: theirs are the calls of some teams only. */
+export function useMustName(): boolean {
+  return Boolean(useContext(RightsContext)?.reach?.teams);
 }

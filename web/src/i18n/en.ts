@@ -92,6 +92,8 @@ export const en: Dictionary = {
     formats: 'MP3, WAV, OGG, OPUS, GSM, FLAC, M4A, MP4, WEBM and more',
     operator: 'Operator',
     operatorPlaceholder: 'Not set',
+    operatorNeeded: 'An operator of your team',
+    nameFirst: 'Name an operator of your team first, then choose the files.',
     language: 'Spoken language',
     languages: { ru: 'Russian', auto: 'Detect', en: 'English' },
     listLabel: 'Sending files',

@@ -91,6 +91,8 @@ export const ru = {
     formats: 'MP3, WAV, OGG, OPUS, GSM, FLAC, M4A, MP4, WEBM и другие',
     operator: 'Оператор',
     operatorPlaceholder: 'Не указан',
+    operatorNeeded: 'Оператор вашей команды',
+    nameFirst: 'Сначала укажите оператора своей команды, потом выберите файлы.',
     language: 'Язык разговора',
     languages: { ru: 'Русский', auto: 'Определить', en: 'Английский' },
     listLabel: 'Отправка файлов',

@@ -3,6 +3,7 @@ import { useEffect, useId, useRef, useState } from 'react';
 import { keys } from '../../api/calls';
 import { useStore } from '../../api/store';
 import { addUploads, clearSettledUploads, uploadStore } from '../../api/upload';
+import { useMustName } from '../../app/may';
 import { useI18n } from '../../i18n';
 import { Button } from '../../ui/Button';
 import { Icon } from '../../ui/Icon';
@@ -17,10 +18,15 @@ export function UploadZone() {
   const id = useId();
   const inputRef = useRef<HTMLInputElement>(null);
   const [operatorName, setOperatorName] = useState('');
+  const mustName = useMustName();
+  const [nameless, setNameless] = useState(false);
   const [language, setLanguage] = useState<(typeof LANGUAGES)[number]>('ru');
 
   const add = (files: Iterable<File> | null | undefined) => {
-    if (files) addUploads(files, { operatorName: operatorName.trim(), language });
+    if (!files) return;
+    const missing = mustName && operatorName.trim() === '';
+    setNameless(missing);
+    if (!missing) addUploads(files, { operatorName: operatorName.trim(), language });
   };
   const dragging = usePageDrop(add);
 
@@ -70,8 +76,11 @@ export function UploadZone() {
         <OperatorCombobox
           label={t.upload.operator}
           value={operatorName}
-          placeholder={t.upload.operatorPlaceholder}
-          onChange={setOperatorName}
+          placeholder={mustName ? t.upload.operatorNeeded : t.upload.operatorPlaceholder}
+          onChange={(name) => {
+            setOperatorName(name);
+            setNameless(false);
+          }}
         />
         <div>
           <label className="label" htmlFor={`${id}-language`}>
@@ -91,6 +100,11 @@ export function UploadZone() {
           </select>
         </div>
       </div>
+      {nameless && (
+        <p role="alert" className="text-bad">
+          {t.upload.nameFirst}
+        </p>
+      )}
     </section>
   );
 }
