@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::config::Config;
 use crate::domain::audit::{Action, Actor, Entry};
-use crate::domain::erasure::{Erasure, Removed, Subject};
+use crate::domain::erasure::{Erasure, Left, LeftReason, Removed, Subject};
 use crate::domain::retention::Rules;
 use crate::domain::{Call, CallId};
 use crate::pipeline::Runner;
@@ -207,7 +207,7 @@ impl Erasures {
     fn erase(&self, erasure: &mut Erasure, phone: &str) -> Result<bool, StoreError> {
         let Ok(subject) = Subject::parse(phone) else {
             erasure.phone = None;
-            erasure.left.push("the number cannot be read".to_owned());
+            erasure.left.push(LeftReason::Number.into());
             self.store.put_erasure(erasure)?;
             return Ok(true);
         };
@@ -274,13 +274,16 @@ impl Erasures {
     fn remove_dropped(
         &self,
         files: &[(String, Vec<u8>)],
-        left: &mut Vec<String>,
+        left: &mut Vec<Left>,
     ) -> Result<Removed, StoreError> {
         let mut gone = Vec::new();
         for (user, path) in files {
             match files::remove_dropped(self.folders.as_deref(), user, path) {
                 Ok(()) => gone.push((user.clone(), path.clone())),
-                Err(error) => left.push(format!("a file in the folder of '{user}': {error}")),
+                Err(error) => left.push(Left {
+                    reason: LeftReason::DroppedFile,
+                    detail: Some(format!("{user}: {error}")),
+                }),
             }
         }
         self.store.forget_all_dropped(&gone)?;
@@ -291,13 +294,13 @@ impl Erasures {
     }
 
     /// Takes the words of calls out of the files of the index.
-    fn purge(&self, ids: &[CallId], left: &mut Vec<String>) {
+    fn purge(&self, ids: &[CallId], left: &mut Vec<Left>) {
         if !self.runner.wait_for(ids, NOTICE) {
-            left.push("a stage of a call did not end in time; its words can be in the index until the next restart".to_owned());
+            left.push(LeftReason::Stage.into());
         }
         if let Err(error) = self.runner.purge_index(ids) {
             tracing::error!(%error, "the index cannot be purged");
-            left.push("the index of the search cannot be purged: delete the directory 'index' and restart".to_owned());
+            left.push(LeftReason::Index.into());
         }
     }
 
@@ -357,7 +360,7 @@ impl Erasures {
             );
         }
         for what in left {
-            tracing::warn!(what, "something of a removed call is left");
+            tracing::warn!(%what, "something of a removed call is left");
         }
         let pruned = self.store.prune_audit(now - self.keep_audit)?;
         if pruned > 0 {

@@ -95,7 +95,15 @@ struct ErasureView {
     ended_at: Option<String>,
     removed: ErasedCountsView,
     /// What could not be removed.
-    left: Vec<String>,
+    left: Vec<LeftView>,
+}
+
+#[derive(Object)]
+struct LeftView {
+    /// `number`, `dropped_file`, `copy`, `stage`, `index` or `other`.
+    reason: String,
+    /// What the system says of it.
+    detail: Option<String>,
 }
 
 #[derive(Object)]
@@ -323,6 +331,13 @@ fn report(erasure: Erasure) -> ErasureView {
             copies,
             store_copies,
         },
-        left: erasure.left,
+        left: erasure
+            .left
+            .into_iter()
+            .map(|left| LeftView {
+                reason: left.reason.name().to_owned(),
+                detail: left.detail,
+            })
+            .collect(),
     }
 }

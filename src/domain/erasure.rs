@@ -187,6 +187,103 @@ impl Removed {
     }
 }
 
+/// Why something is left of what was to be removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LeftReason {
+    /// The number that was ordered cannot be read.
+    Number,
+    /// A file in the folder of a sender over SFTP.
+    DroppedFile,
+    /// A copy of a recording beside the store.
+    Copy,
+    /// A stage of a call did not end in time: its words can be in the index until the
+    /// next restart.
+    Stage,
+    /// The index cannot be purged: its directory is to be deleted, and the server restarted.
+    Index,
+    /// What `detail` says.
+    Other,
+}
+
+impl LeftReason {
+    /// Name in answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            LeftReason::Number => "number",
+            LeftReason::DroppedFile => "dropped_file",
+            LeftReason::Copy => "copy",
+            LeftReason::Stage => "stage",
+            LeftReason::Index => "index",
+            LeftReason::Other => "other",
+        }
+    }
+}
+
+/// Something that could not be removed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "StoredLeft")]
+pub struct Left {
+    /// Why.
+    pub reason: LeftReason,
+    /// What the system says of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// Earlier reports have a text alone.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum StoredLeft {
+    Told {
+        reason: LeftReason,
+        detail: Option<String>,
+    },
+    Text(String),
+}
+
+impl From<StoredLeft> for Left {
+    fn from(stored: StoredLeft) -> Self {
+        match stored {
+            StoredLeft::Told { reason, detail } => Self { reason, detail },
+            StoredLeft::Text(text) => Self {
+                reason: LeftReason::Other,
+                detail: Some(text),
+            },
+        }
+    }
+}
+
+impl From<LeftReason> for Left {
+    fn from(reason: LeftReason) -> Self {
+        Self {
+            reason,
+            detail: None,
+        }
+    }
+}
+
+impl std::fmt::Display for Left {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let reason = match self.reason {
+            LeftReason::Number => "the number cannot be read",
+            LeftReason::DroppedFile => "a file in a folder of SFTP",
+            LeftReason::Copy => "a copy of a recording",
+            LeftReason::Stage => {
+                "a stage of a call did not end in time; its words can be in the index until the next restart"
+            }
+            LeftReason::Index => {
+                "the index of the search cannot be purged: delete the directory 'index' and restart"
+            }
+            LeftReason::Other => "something",
+        };
+        match &self.detail {
+            Some(detail) => write!(f, "{reason}: {detail}"),
+            None => f.write_str(reason),
+        }
+    }
+}
+
 /// An order to erase what is kept of a number, and its report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Erasure {
@@ -204,8 +301,8 @@ pub struct Erasure {
     pub mark: String,
     /// What was removed so far.
     pub removed: Removed,
-    /// What could not be removed, in words.
-    pub left: Vec<String>,
+    /// What could not be removed.
+    pub left: Vec<Left>,
     /// When it was done.
     pub ended_at: Option<Timestamp>,
     /// The store's file was written anew, so that nothing is left in its unused pages.
@@ -222,6 +319,16 @@ mod tests {
             called: Number::of(called),
             ..CallDetails::default()
         }
+    }
+
+    #[test]
+    fn reports_of_earlier_versions_are_read() {
+        let read = |json: &str| serde_json::from_str::<Left>(json).expect("read");
+        assert_eq!(read("\"a file\"").to_string(), "something: a file");
+        let stage = Left::from(LeftReason::Stage);
+        let json = serde_json::to_string(&stage).expect("JSON");
+        assert_eq!(json, r#"{"reason":"stage"}"#);
+        assert_eq!(read(&json), stage);
     }
 
     #[test]

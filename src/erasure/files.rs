@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::domain::Call;
 use crate::domain::Source;
 use crate::domain::details::CALLTOUCH;
+use crate::domain::erasure::{Left, LeftReason};
 use crate::domain::notice;
 use crate::sftp::{End, Folders, Watch};
 
@@ -77,7 +78,7 @@ impl Copies {
     }
 
     /// Removes the copies of a call; how many files.
-    pub(super) fn remove_of_call(&self, call: &Call, left: &mut Vec<String>) -> u64 {
+    pub(super) fn remove_of_call(&self, call: &Call, left: &mut Vec<Left>) -> u64 {
         let ids = call.details.external_ids.iter();
         ids.filter(|id| id.system == CALLTOUCH)
             .map(|id| self.remove(&id.id, left))
@@ -85,13 +86,13 @@ impl Copies {
     }
 
     /// Removes the copies of what a notice is of.
-    pub(super) fn remove_of_notice(&self, key: &str, left: &mut Vec<String>) -> u64 {
+    pub(super) fn remove_of_notice(&self, key: &str, left: &mut Vec<Left>) -> u64 {
         let prefix = notice::key(Source::Calltouch, "");
         key.strip_prefix(prefix.as_str())
             .map_or(0, |id| self.remove(id, left))
     }
 
-    fn remove(&self, id: &str, left: &mut Vec<String>) -> u64 {
+    fn remove(&self, id: &str, left: &mut Vec<Left>) -> u64 {
         let name = notice::file_name(id);
         let mut removed = 0;
         for dir in &self.dirs {
@@ -99,7 +100,10 @@ impl Copies {
                 match std::fs::remove_file(dir.join(format!("{name}.{ending}"))) {
                     Ok(()) => removed += 1,
                     Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                    Err(error) => left.push(format!("a copy of a recording: {error}")),
+                    Err(error) => left.push(Left {
+                        reason: LeftReason::Copy,
+                        detail: Some(error.to_string()),
+                    }),
                 }
             }
         }

@@ -3305,7 +3305,7 @@ export interface components {
             ended_at?: string;
             id: string;
             /** @description What could not be removed. */
-            left: string[];
+            left: components["schemas"]["LeftView"][];
             /** @description The same for the same number; only this server can tell which. */
             mark: string;
             /** @description First and last digits of the number. */
@@ -3698,6 +3698,13 @@ export interface components {
              * @description Errands that wait.
              */
             waiting: number;
+        };
+        /** LeftView */
+        LeftView: {
+            /** @description What the system says of it. */
+            detail?: string;
+            /** @description `number`, `dropped_file`, `copy`, `stage`, `index` or `other`. */
+            reason: string;
         };
         /**
          * LevelsView

@@ -84,6 +84,13 @@ export const enAudit: typeof ruAudit = {
     running: 'in progress…',
     report: (n, author) => `erased: ${calls(n)}; ordered by ${author}`,
     left: 'Left',
+    leftBy: {
+      number: 'the number cannot be read',
+      dropped_file: 'a file in a folder of SFTP',
+      copy: 'a copy of a recording',
+      stage: 'a call was worked on for too long; until the server restarts its words can be in the search index',
+      index: 'the search index cannot be purged: delete the directory index and restart the server',
+    },
   },
   retention: {
     title: 'Retention',

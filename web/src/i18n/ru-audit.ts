@@ -85,6 +85,13 @@ export const ruAudit = {
     running: 'выполняется…',
     report: (n: number, author: string) => `стёрто: ${calls(n)}; заказал ${author}`,
     left: 'Осталось',
+    leftBy: {
+      number: 'номер не удалось прочитать',
+      dropped_file: 'файл в папке SFTP',
+      copy: 'копия записи',
+      stage: 'звонок обрабатывался слишком долго; до перезапуска сервера его слова могут остаться в поисковом индексе',
+      index: 'поисковый индекс не удалось очистить: удалите каталог index и перезапустите сервер',
+    } as Record<string, string>,
   },
   retention: {
     title: 'Срок хранения',

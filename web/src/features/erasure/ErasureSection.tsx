@@ -157,9 +157,9 @@ function Report({ one }: { one: Erasure }) {
       <span className="text-ink-soft">
         {fmt.dateTime(one.ordered_at)} · {one.done ? words.report(one.removed.calls, one.author) : words.running}
       </span>
-      {one.left.map((what) => (
-        <Notice key={what} tone="bad">
-          {words.left}: {what}
+      {one.left.map(({ reason, detail }) => (
+        <Notice key={reason + detail} tone="bad">
+          {words.left}: {[words.leftBy[reason], detail].filter(Boolean).join(' — ')}
         </Notice>
       ))}
     </li>

@@ -32,7 +32,7 @@ beforeEach(() => {
       return json({ masked: '7••••••••67', calls: [call], total: 1, notices: 2, dropped_files: 1, pulled_names: 0 });
     }
     if (request.method === 'POST') {
-      const one = { id: 'e1', author: 'admin', ordered_at: '2026-11-22T10:00:00Z', masked: '7••••••••67', mark: 'm', done: true, ended_at: null, removed, left: [] };
+      const one = { id: 'e1', author: 'admin', ordered_at: '2026-11-22T10:00:00Z', masked: '7••••••••67', mark: 'm', done: true, ended_at: null, removed, left: [{ reason: 'copy', detail: 'Permission denied' }] };
       reports = [one];
       return json(one, 202);
     }
