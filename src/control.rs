@@ -148,7 +148,8 @@ async fn answer(
     let reply = match serde_json::from_str::<Command>(&line) {
         Ok(command @ Command::Import) => {
             let entry = audited::entry(&command, uid);
-            let recorded = move |store: &Store| audited::record(store, entry, &Ok(()));
+            let recorded =
+                move |store: &Store| audited::record(store, None, entry, &Ok::<_, String>(()));
             if let Err(error) = store.run(recorded).await {
                 let reply = Reply::Failed(error.to_string());
                 return write.write_all(&line_of(&reply)?).await;
@@ -200,13 +201,14 @@ fn obey(
     ended: &dyn Fn(&str),
     erase: Option<&dyn Erase>,
 ) -> Result<String, String> {
+    let unwritten = |error| format!("the audit cannot be written: {error}");
     let entry = audited::entry(&command, uid);
+    let begun = audited::begin(store, entry.as_ref()).map_err(unwritten)?;
     let done = match (command, erase) {
         (Command::Erase(command), Some(erase)) => erase::execute(erase, &command, uid),
         (command, _) => carry_out(store, command, ended),
     };
-    audited::record(store, entry, &done)
-        .map_err(|error| format!("the audit cannot be written: {error}"))?;
+    audited::record(store, begun, entry, &done).map_err(unwritten)?;
     done
 }
 
@@ -257,7 +259,12 @@ pub fn own_uid() -> u32 {
 /// # Errors
 /// [`StoreError`] when it cannot be written.
 pub fn record_command(store: &Store, command: &Command) -> Result<(), StoreError> {
-    audited::record(store, audited::entry(command, own_uid()), &Ok(()))
+    audited::record(
+        store,
+        None,
+        audited::entry(command, own_uid()),
+        &Ok::<_, String>(()),
+    )
 }
 
 /// Does the command: in the store itself, or through the server that has it open.

@@ -229,13 +229,11 @@ impl Erasures {
             }
             let copies = self.copies.remove_of_call(call, &mut erasure.left);
             erasure.removed.copies += copies;
-            erasure
-                .removed
-                .add(&self.remove_call(&call.id, Again::Refused)?);
+            let entry = Entry::new(Actor::System, Action::Erased);
+            let entry = entry.saying(format!("erasure {}", erasure.id));
+            let removed = self.remove_call(&call.id, Again::Refused, entry)?;
+            erasure.removed.add(&removed);
             self.store.put_erasure(erasure)?;
-            let entry = Entry::new(Actor::System, Action::Erased).about(call.id.as_str());
-            self.store
-                .record(entry.saying(format!("erasure {}", erasure.id)))?;
         }
         let notices = self.store.erase_notices(&kept.notices, now_s)?;
         erasure.removed.add(&notices);
@@ -261,14 +259,18 @@ impl Erasures {
         Ok(true)
     }
 
-    /// Removes a call; one that is gone already is no fault.
-    fn remove_call(&self, id: &CallId, again: Again) -> Result<Removed, StoreError> {
+    /// Removes a call, which `entry` tells; one that is gone already is no fault.
+    fn remove_call(&self, id: &CallId, again: Again, entry: Entry) -> Result<Removed, StoreError> {
         let weight = self.store.weight_of(id)?;
-        match self.runner.remove(id, again) {
-            Ok(()) => Ok(weight),
-            Err(StoreError::NotFound) => Ok(Removed::default()),
-            Err(error) => Err(error),
-        }
+        let (ticket, entry) = (self.store.ticket(), entry.about(id.as_str()));
+        self.store.begin(ticket, entry.clone())?;
+        let (removed, told) = match self.runner.remove(id, again) {
+            Ok(()) => (weight, vec![entry]),
+            Err(StoreError::NotFound) => (Removed::default(), Vec::new()),
+            Err(error) => return Err(error),
+        };
+        self.store.settle(Some(ticket), told, None)?;
+        Ok(removed)
     }
 
     fn remove_dropped(
@@ -345,12 +347,9 @@ impl Erasures {
                 continue;
             }
             removed.copies += self.copies.remove_of_call(call, &mut left);
-            removed.add(&self.remove_call(&call.id, Again::Welcome)?);
             let entry = Entry::new(Actor::System, Action::RetentionEnforced);
-            let entry = entry
-                .about(call.id.as_str())
-                .saying(format!("rule {}", rule + 1));
-            self.store.record(entry)?;
+            let entry = entry.saying(format!("rule {}", rule + 1));
+            removed.add(&self.remove_call(&call.id, Again::Welcome, entry)?);
         }
         if !ids.is_empty() {
             self.purge(&ids, &mut left);

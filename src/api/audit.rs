@@ -15,7 +15,7 @@ use super::auth::{Audit, Who};
 use super::error::ApiError;
 use super::export::disposition;
 use crate::app::Parts;
-use crate::domain::audit::{Action, Numbered, Outcome, Wanted};
+use crate::domain::audit::{Action, Numbered, Wanted};
 use crate::domain::spreadsheet::cell;
 use crate::store::StoreError;
 
@@ -45,7 +45,7 @@ struct AuditEntryView {
     key: Option<String>,
     /// Stable name of what was done.
     action: String,
-    /// `done`, `refused` or `failed`.
+    /// `done`, `refused`, `failed` or `unknown` (begun and cut off).
     outcome: String,
     /// Status of the answer.
     status: Option<u16>,
@@ -116,7 +116,7 @@ impl AuditApi {
         who: Query<Option<String>>,
         /// Names of actions; several separated by commas.
         action: Query<Option<String>>,
-        /// `done`, `refused` or `failed`.
+        /// `done`, `refused`, `failed` or `unknown` (begun and cut off).
         outcome: Query<Option<String>>,
         /// The whole id of what it was done to.
         subject: Query<Option<String>>,
@@ -268,13 +268,10 @@ fn wanted(
         .filter(|name| !name.is_empty())
         .map(|name| name.parse().map_err(|error| bad(format!("{error}."))))
         .collect::<Result<_, _>>()?;
-    let outcome = match outcome.as_deref() {
-        None | Some("") => None,
-        Some("done") => Some(Outcome::Done),
-        Some("refused") => Some(Outcome::Refused),
-        Some("failed") => Some(Outcome::Failed),
-        Some(_) => return Err(bad("outcome is done, refused or failed.".to_owned())),
-    };
+    let outcome = outcome
+        .filter(|name| !name.is_empty())
+        .map(|name| name.parse().map_err(|error| bad(format!("{error}."))))
+        .transpose()?;
     Ok(Wanted {
         from: time("from", from)?,
         to: time("to", to)?,

@@ -1,17 +1,18 @@
 //! What the API does is written into the audit before its answer leaves: where it cannot
-//! be written, nothing leaves. Which operation is what kind of deed says the table here;
-//! every operation stands in it.
+//! be written, nothing leaves. What changes something is written down before it is done as
+//! well, so that it is known even where the server or the connection ends in the middle.
+//! Which operation is what kind of deed says the table here; every operation stands in it.
 
-use std::collections::HashMap;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::Duration;
 
+use poem::http::Method;
 use poem::{Endpoint, Error, IntoResponse, Request, Response};
 use poem_openapi::OperationId;
 
-use super::BASE;
 use super::error::ApiError;
-use super::trace::{self, Trace};
+use super::operations::{asked_for, subject_of};
+use super::trace::{self, Trace, Traced};
 use crate::app::Parts;
 use crate::domain::audit::{Action, Actor, Entry, Outcome};
 
@@ -135,6 +136,62 @@ fn is_sign_in(action: Option<Action>) -> bool {
     matches!(action, Some(Action::SignedIn | Action::KeysChanged))
 }
 
+/// Writes down what a request is about to do; after this only may it be done.
+///
+/// # Errors
+/// When it cannot be written.
+pub(super) async fn begin(
+    parts: &Arc<Parts>,
+    trace: &Trace,
+    method: &Method,
+    path: &str,
+) -> Result<(), ApiError> {
+    if matches!(*method, Method::GET | Method::HEAD) {
+        return Ok(());
+    }
+    let Some(operation) = asked_for(method, path) else {
+        return Ok(());
+    };
+    let Some(action) = action_of(operation).flatten().filter(|it| !is_once(*it)) else {
+        return Ok(());
+    };
+    let traced = trace.read();
+    let mut entry = entry_of(trace, &traced, actor_of(&traced), action, operation);
+    entry.subject = subject_of(operation, path);
+    let ticket = parts.store.ticket();
+    trace.begun(ticket, entry.clone());
+    parts
+        .store
+        .run(move |store| store.begin(ticket, entry))
+        .await?;
+    Ok(())
+}
+
+/// Nobody waits for an answer any more: what had begun by then is written.
+struct Abandoned {
+    parts: Arc<Parts>,
+    trace: Arc<Trace>,
+}
+
+impl Drop for Abandoned {
+    fn drop(&mut self) {
+        let Some((ticket, entry)) = self.trace.ended() else {
+            return;
+        };
+        // Without a runtime the server ends, and the next start writes it.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        let store = Arc::clone(&self.parts.store);
+        runtime.spawn_blocking(move || {
+            let entry = entry.cut_off("the connection ended before the answer");
+            if let Err(error) = store.settle(Some(ticket), vec![entry], None) {
+                tracing::error!(%error, "the audit cannot be written");
+            }
+        });
+    }
+}
+
 /// Writes what a request did, then lets its answer go.
 pub(super) async fn around<E: Endpoint>(
     endpoint: Arc<E>,
@@ -143,39 +200,33 @@ pub(super) async fn around<E: Endpoint>(
     let trace = Trace::of(&request);
     let parts = request.data::<Arc<Parts>>().cloned();
     let path = request.uri().path().to_owned();
+    let (Some(trace), Some(parts)) = (trace, parts) else {
+        return Err(ApiError::internal(&"a request without its trace").into());
+    };
+    let abandoned = Abandoned {
+        parts: Arc::clone(&parts),
+        trace: Arc::clone(&trace),
+    };
     let answer = endpoint
         .call(request)
         .await
         .map(IntoResponse::into_response);
-    let (Some(trace), Some(parts)) = (trace, parts) else {
-        return answer;
-    };
+    let begun = trace.ended().map(|(ticket, _)| ticket);
+    drop(abandoned);
     let (operation, status) = match &answer {
         Ok(response) => (response.data::<OperationId>(), response.status()),
         Err(error) => (error.data::<OperationId>(), error.status()),
     };
-    let Some(operation) = operation.map(|OperationId(operation)| *operation) else {
-        return answer;
-    };
-    let entries = entries(&trace, operation, status.as_u16(), &path);
-    if entries.is_empty() {
-        return answer;
-    }
+    let operation = operation.map(|OperationId(operation)| *operation);
+    let entries = operation.map_or_else(Vec::new, |operation| {
+        entries(&trace, operation, status.as_u16(), &path)
+    });
     // Wrong passwords are written one by one: the limiter lets few through.
     let refused_often = matches!(status.as_u16(), 403 | 404 | 429);
     let once = refused_often || entries.iter().all(|entry| is_once(entry.action));
     let written = parts
         .store
-        .run(move |store| {
-            for entry in entries {
-                if once {
-                    store.record_once(entry, ONCE)?;
-                } else {
-                    store.record(entry)?;
-                }
-            }
-            Ok(())
-        })
+        .run(move |store| store.settle(begun, entries, once.then_some(ONCE)))
         .await;
     match written {
         Ok(()) => answer,
@@ -196,6 +247,29 @@ fn is_once(action: Action) -> bool {
             | Action::AuditRead
             | Action::ErasurePreviewed
     )
+}
+
+fn actor_of(traced: &Traced) -> Actor {
+    match traced.actor.clone() {
+        trace::Actor::Person(name) => Actor::Person { name },
+        trace::Actor::Key { id, user } => Actor::Key { id, name: user },
+        trace::Actor::Nobody => Actor::Nobody { tried: None },
+    }
+}
+
+fn entry_of(
+    trace: &Trace,
+    traced: &Traced,
+    actor: Actor,
+    action: Action,
+    operation: &str,
+) -> Entry {
+    let mut entry = Entry::new(actor, action);
+    entry.operation = Some(operation.to_owned());
+    entry.session.clone_from(&traced.session);
+    entry.address = Some(trace.peer.ip.to_string());
+    entry.user_agent = Some(trace.agent.clone());
+    entry
 }
 
 fn entries(trace: &Trace, operation: &'static str, status: u16, path: &str) -> Vec<Entry> {
@@ -222,24 +296,18 @@ fn entries(trace: &Trace, operation: &'static str, status: u16, path: &str) -> V
         outcome
     };
     let failed_sign_in = action == Some(Action::SignedIn) && outcome != Outcome::Done;
-    let actor = match traced.actor {
-        trace::Actor::Person(name) if failed_sign_in => Actor::Nobody { tried: Some(name) },
-        trace::Actor::Person(name) => Actor::Person { name },
-        trace::Actor::Key { id, user } => Actor::Key { id, name: user },
-        trace::Actor::Nobody => Actor::Nobody { tried: None },
+    let actor = match actor_of(&traced) {
+        Actor::Person { name } if failed_sign_in => Actor::Nobody { tried: Some(name) },
+        actor => actor,
     };
     let action = match action {
         Some(Action::SignedIn) if failed_sign_in => Action::SignInFailed,
         Some(action) => action,
         None => Action::Refused,
     };
-    let mut entry = Entry::new(actor, action);
+    let mut entry = entry_of(trace, &traced, actor, action, operation);
     entry.outcome = outcome;
     entry.status = Some(status);
-    entry.operation = Some(operation.to_owned());
-    entry.session = traced.session;
-    entry.address = Some(trace.peer.ip.to_string());
-    entry.user_agent = Some(trace.agent.clone());
     let mut subjects = traced.subjects;
     if subjects.is_empty() {
         subjects.extend(subject_of(operation, path));
@@ -257,45 +325,6 @@ fn entries(trace: &Trace, operation: &'static str, status: u16, path: &str) -> V
         .into_iter()
         .map(|subject| entry.clone().about(subject))
         .collect()
-}
-
-/// Where in the path of an operation its ids are.
-static PLACES: LazyLock<HashMap<String, Vec<usize>>> = LazyLock::new(|| {
-    let document: serde_json::Value =
-        serde_json::from_str(&super::openapi_document()).unwrap_or_default();
-    let mut places = HashMap::new();
-    for (path, item) in document["paths"].as_object().into_iter().flatten() {
-        // A name of a file can have a client's number in it.
-        let ids: Vec<usize> = path
-            .split('/')
-            .enumerate()
-            .filter(|(_, part)| part.starts_with('{') && *part != "{filename}")
-            .map(|(place, _)| place)
-            .collect();
-        for operation in item.as_object().into_iter().flat_map(|item| item.values()) {
-            if let Some(id) = operation["operationId"].as_str() {
-                places.insert(id.to_owned(), ids.clone());
-            }
-        }
-    }
-    places
-});
-
-/// The ids in the path of a request.
-fn subject_of(operation: &str, path: &str) -> Option<String> {
-    let path = path.strip_prefix(BASE).unwrap_or(path);
-    let parts: Vec<&str> = path.split('/').collect();
-    let ids: Vec<String> = PLACES
-        .get(operation)?
-        .iter()
-        .filter_map(|place| parts.get(*place))
-        .map(|part| {
-            percent_encoding::percent_decode_str(part)
-                .decode_utf8_lossy()
-                .into_owned()
-        })
-        .collect();
-    (!ids.is_empty()).then(|| ids.join("/"))
 }
 
 #[cfg(test)]
@@ -344,18 +373,5 @@ mod tests {
                 }
             }
         }
-    }
-
-    #[test]
-    fn ids_are_taken_from_the_path() {
-        assert_eq!(
-            subject_of("scorecard", "/api/v1/scorecards/a%20b/versions/3"),
-            Some("a b/3".to_owned())
-        );
-        assert_eq!(
-            subject_of("removeSftpFile", "/api/v1/sftp/files/79161234567.mp3"),
-            None
-        );
-        assert_eq!(subject_of("results", "/api/v1/results"), None);
     }
 }

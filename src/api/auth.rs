@@ -12,6 +12,7 @@ use poem::{Endpoint, Request, RequestBody, Response};
 use poem_openapi::registry::{MetaSecurityScheme, Registry};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 
+use super::audited;
 use super::error::ApiError;
 use super::peer::Peer;
 use super::tokens::LIFETIME;
@@ -149,6 +150,7 @@ impl<'a, R: Rule> ApiExtractor<'a> for Who<R> {
         let parts: &Arc<Parts> = request.data().ok_or_else(not_signed_in)?;
         let (holder, trace) = identify(parts, request).await?;
         admit(parts, &holder, R::PERMISSION)?;
+        audited::begin(parts, &trace, request.method(), request.uri().path()).await?;
         Ok(Self {
             holder,
             trace,

@@ -12,6 +12,7 @@ use poem_openapi::types::Password;
 use poem_openapi::{Object, OpenApi};
 
 use super::account_view::{ReachView, RoleView};
+use super::audited;
 use super::auth::{Accounts, Who};
 use super::error::ApiError;
 use super::sessions::{Done, LoginView, begin, hashed, keep, login_view};
@@ -213,6 +214,7 @@ impl InvitationsApi {
         let known = invitation(parts, &token).await?;
         trace.person(&known.name);
         let hash = hashed(parts, password.to_string(), &known.name).await?;
+        audited::begin(parts, &trace, request.method(), request.uri().path()).await?;
         let made = parts
             .store
             .run(move |store| store.accept_invitation(&known.hash, hash, Timestamp::now()))

@@ -36,6 +36,7 @@ mod metadata;
 mod model_note;
 mod models;
 mod oidc;
+mod operations;
 mod operators;
 mod outside;
 mod peer;

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use poem::Request;
 
 use super::peer::Peer;
-use crate::store::Holder;
+use crate::domain::audit::Entry;
+use crate::store::{Holder, Ticket};
 
 /// Longest name of a browser that is kept, in characters.
 const AGENT_CHARS: usize = 200;
@@ -48,6 +49,7 @@ pub(super) struct Trace {
     /// Name that the browser or program gives itself.
     pub(super) agent: String,
     traced: Mutex<Traced>,
+    begun: Mutex<Option<(Ticket, Entry)>>,
 }
 
 impl Trace {
@@ -63,6 +65,7 @@ impl Trace {
             peer: Peer::of(request),
             agent,
             traced: Mutex::default(),
+            begun: Mutex::default(),
         });
         request.set_data(Arc::clone(&trace));
         trace
@@ -100,6 +103,19 @@ impl Trace {
     /// A short remark; no secret and no personal data of clients.
     pub(super) fn note(&self, text: impl Into<String>) {
         self.change(|traced| traced.notes.push(text.into()));
+    }
+
+    /// It is written down that this begins.
+    pub(super) fn begun(&self, ticket: Ticket, entry: Entry) {
+        *self.begun.lock().unwrap_or_else(PoisonError::into_inner) = Some((ticket, entry));
+    }
+
+    /// What had begun and ends now, once.
+    pub(super) fn ended(&self) -> Option<(Ticket, Entry)> {
+        self.begun
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
     }
 
     /// What is known by now.

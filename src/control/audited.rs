@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::Command;
 use crate::domain::audit::{Action, Actor, Entry, Outcome};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, Ticket};
 
 /// Commands that only show what everybody with the data directory can see.
 const SILENT: [&str; 3] = ["list", "keys", "report"];
@@ -54,18 +54,29 @@ pub(super) fn entry(command: &Command, uid: u32) -> Option<Entry> {
     Some(entry)
 }
 
-/// Writes what became of a command. Pages of an export after the first are not written again.
+/// Writes down that a command begins; only then may it be done. Pages of an export after
+/// the first are not written again.
+pub(super) fn begin(store: &Store, entry: Option<&Entry>) -> Result<Option<Ticket>, StoreError> {
+    let Some(entry) = entry else {
+        return Ok(None);
+    };
+    let ticket = store.ticket();
+    store.begin(ticket, entry.clone())?;
+    Ok(Some(ticket))
+}
+
+/// Writes what became of a command.
 pub(super) fn record<T>(
     store: &Store,
+    begun: Option<Ticket>,
     entry: Option<Entry>,
     done: &Result<T, String>,
 ) -> Result<(), StoreError> {
-    let Some(mut entry) = entry else {
-        return Ok(());
-    };
-    if done.is_err() {
-        entry.outcome = Outcome::Refused;
-    }
-    store.record(entry)?;
-    Ok(())
+    let entries = entry.into_iter().map(|mut entry| {
+        if done.is_err() {
+            entry.outcome = Outcome::Refused;
+        }
+        entry
+    });
+    store.settle(begun, entries.collect(), None)
 }

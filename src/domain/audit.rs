@@ -165,6 +165,20 @@ pub enum Outcome {
     Refused,
     /// The program could not do it.
     Failed,
+    /// It was begun and cut off; whether it was done is not known.
+    Unknown,
+}
+
+impl std::str::FromStr for Outcome {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        use Outcome::{Done, Failed, Refused, Unknown};
+        [Done, Refused, Failed, Unknown]
+            .into_iter()
+            .find(|outcome| outcome.name() == text)
+            .ok_or_else(|| "outcome is done, refused, failed or unknown".to_owned())
+    }
 }
 
 impl Outcome {
@@ -183,6 +197,7 @@ impl Outcome {
             Outcome::Done => "done",
             Outcome::Refused => "refused",
             Outcome::Failed => "failed",
+            Outcome::Unknown => "unknown",
         }
     }
 }
@@ -266,6 +281,15 @@ impl Entry {
     #[must_use]
     pub fn saying(mut self, detail: impl Into<String>) -> Self {
         self.detail = Some(detail.into());
+        self
+    }
+
+    /// Begun and cut off for this reason.
+    #[must_use]
+    pub fn cut_off(mut self, reason: &str) -> Self {
+        self.outcome = Outcome::Unknown;
+        let before = self.detail.take().map(|detail| format!("{detail}; "));
+        self.detail = Some(before.unwrap_or_default() + reason);
         self
     }
 

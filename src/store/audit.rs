@@ -7,16 +7,21 @@
 //! the newest entry are kept apart (the head), and so are those of the last one that was
 //! pruned (the anchor), from which what is left goes on.
 //!
+//! **Begun.** What changes something is written down before it is done, in a table of its
+//! own, and leaves that table in the transaction that appends its entry. What is found
+//! there at a start was cut off: nobody knows whether it was done, and its entry says so.
+//!
 //! Who can write to the store can also write a whole new chain, or cut off its end: that
 //! shows only against a head that was noted elsewhere.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use redb::{ReadableTable, TableDefinition, WriteTransaction};
+use redb::{ReadableTable, ReadableTableMetadata, TableDefinition, WriteTransaction};
 use sha2::{Digest, Sha256};
 
 use super::{Store, StoreError, schema};
@@ -25,6 +30,10 @@ use crate::domain::audit::{Action, Actor, Entry, Fault, Numbered, Verification, 
 /// Number → version, hash of the entry before, JSON.
 pub(super) const AUDIT: TableDefinition<'static, u64, &'static [u8]> =
     TableDefinition::new("audit");
+
+/// Ticket → JSON of the entry of what has begun and has not ended.
+pub(super) const BEGUN: TableDefinition<'static, u64, &'static [u8]> =
+    TableDefinition::new("audit_begun");
 
 const HEAD: &str = "audit_head";
 const ANCHOR: &str = "audit_anchor";
@@ -104,20 +113,33 @@ fn read_link(
         .unwrap_or(Link::GENESIS))
 }
 
-/// Entries that wait for the transaction that is being made durable.
+/// What waits for the transaction that is being made durable.
 #[derive(Default)]
 pub(super) struct Queue {
     waiting: Mutex<Vec<Arc<Slot>>>,
     writing: Mutex<()>,
     seen: Mutex<HashMap<u64, Instant>>,
     hasher: RandomState,
+    tickets: AtomicU64,
+}
+
+/// What one thread has to write.
+#[derive(Default)]
+struct Work {
+    begins: Option<(Ticket, Entry)>,
+    ends: Option<Ticket>,
+    entries: Vec<Entry>,
 }
 
 struct Slot {
-    entry: Entry,
-    /// `Some(None)`: the transaction that it was in failed.
+    work: Work,
+    /// Number of the first entry; `Some(None)`: the transaction that it was in failed.
     number: OnceLock<Option<u64>>,
 }
+
+/// Something that has begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Ticket(u64);
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -145,44 +167,67 @@ pub(super) fn append<'e>(
 }
 
 impl Store {
-    /// Writes an entry; it is durable when this returns. Entries of several threads share
+    /// Writes an entry; it is durable when this returns. What several threads write shares
     /// a transaction. Blocks. Returns its number.
     pub fn record(&self, entry: Entry) -> Result<u64, StoreError> {
-        let slot = Arc::new(Slot {
-            entry,
-            number: OnceLock::new(),
-        });
-        lock(&self.audit.waiting).push(Arc::clone(&slot));
-        let _writing = lock(&self.audit.writing);
-        if slot.number.get().is_none() {
-            // What came meanwhile comes along.
-            let batch = std::mem::take(&mut *lock(&self.audit.waiting));
-            let written = self.append_now(batch.iter().map(|slot| &slot.entry));
-            let mut number = written.as_ref().ok().copied();
-            for slot in &batch {
-                let _ = slot.number.set(number);
-                number = number.map(|number| number + 1);
-            }
-            return written.map(|_| slot.number.get().copied().flatten().unwrap_or_default());
-        }
-        match slot.number.get() {
-            Some(Some(number)) => Ok(*number),
-            // Perhaps another entry was the reason.
-            _ => self.append_now(std::iter::once(&slot.entry)),
-        }
+        self.write_audit(Work {
+            entries: vec![entry],
+            ..Work::default()
+        })
     }
 
     /// The same, unless the same deed was written within `window`: who reloads a page or
     /// winds a recording forward does not look or play once more.
     pub fn record_once(&self, entry: Entry, window: Duration) -> Result<(), StoreError> {
-        let deed = self.audit.hasher.hash_one(entry.deed());
-        let known = lock(&self.audit.seen)
-            .get(&deed)
-            .is_some_and(|at| at.elapsed() < window);
-        if known {
+        self.settle(None, vec![entry], Some(window))
+    }
+
+    /// A ticket for something that is about to begin; nothing is written yet.
+    pub fn ticket(&self) -> Ticket {
+        Ticket(self.audit.tickets.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Writes down that something begins; it is durable when this returns, and is only then
+    /// to be done. [`Store::settle`] ends it. Blocks.
+    pub fn begin(&self, ticket: Ticket, entry: Entry) -> Result<(), StoreError> {
+        self.write_audit(Work {
+            begins: Some((ticket, entry)),
+            ..Work::default()
+        })
+        .map(drop)
+    }
+
+    /// Writes the entries of something that ended, which may have begun with a ticket;
+    /// without those whose deed was written within `once`. Blocks.
+    pub fn settle(
+        &self,
+        ticket: Option<Ticket>,
+        mut entries: Vec<Entry>,
+        once: Option<Duration>,
+    ) -> Result<(), StoreError> {
+        let mut deeds = Vec::new();
+        if let Some(window) = once {
+            let seen = lock(&self.audit.seen);
+            entries.retain(|entry| {
+                let deed = self.audit.hasher.hash_one(entry.deed());
+                let new = seen.get(&deed).is_none_or(|at| at.elapsed() >= window);
+                if new {
+                    deeds.push(deed);
+                }
+                new
+            });
+        }
+        if entries.is_empty() && ticket.is_none() {
             return Ok(());
         }
-        self.record(entry)?;
+        self.write_audit(Work {
+            begins: None,
+            ends: ticket,
+            entries,
+        })?;
+        let Some(window) = once else {
+            return Ok(());
+        };
         let mut seen = lock(&self.audit.seen);
         if seen.len() >= REMEMBERED {
             seen.retain(|_, at| at.elapsed() < window);
@@ -190,13 +235,74 @@ impl Store {
         if seen.len() >= REMEMBERED {
             seen.clear();
         }
-        seen.insert(deed, Instant::now());
+        seen.extend(deeds.into_iter().map(|deed| (deed, Instant::now())));
         Ok(())
     }
 
-    fn append_now<'e>(&self, entries: impl Iterator<Item = &'e Entry>) -> Result<u64, StoreError> {
+    /// Writes the entries of what had begun when the program ended, before anything else
+    /// begins.
+    pub(super) fn settle_cut_off(&self) -> Result<(), StoreError> {
+        if self.read()?.open_table(BEGUN)?.is_empty()? {
+            return Ok(());
+        }
         let txn = self.write()?;
-        let first = append(&txn, entries)?;
+        let mut entries = Vec::new();
+        {
+            let mut begun = txn.open_table(BEGUN)?;
+            for row in begun.iter()? {
+                let entry: Entry = serde_json::from_slice(row?.1.value()).map_err(damaged)?;
+                entries.push(entry.cut_off("the program ended meanwhile"));
+            }
+            begun.retain(|_, _| false)?;
+        }
+        append(&txn, entries.iter())?;
+        txn.commit()?;
+        Ok(())
+    }
+
+    fn write_audit(&self, work: Work) -> Result<u64, StoreError> {
+        let slot = Arc::new(Slot {
+            work,
+            number: OnceLock::new(),
+        });
+        lock(&self.audit.waiting).push(Arc::clone(&slot));
+        let _writing = lock(&self.audit.writing);
+        if slot.number.get().is_none() {
+            // What came meanwhile comes along.
+            let batch = std::mem::take(&mut *lock(&self.audit.waiting));
+            let written = self.write_now(batch.iter().map(|slot| &slot.work));
+            let mut number = written.as_ref().ok().copied();
+            for slot in &batch {
+                let _ = slot.number.set(number);
+                number = number.map(|number| number + slot.work.entries.len() as u64);
+            }
+            return written.map(|_| slot.number.get().copied().flatten().unwrap_or_default());
+        }
+        match slot.number.get() {
+            Some(Some(number)) => Ok(*number),
+            // Perhaps another one's was the reason.
+            _ => self.write_now(std::iter::once(&slot.work)),
+        }
+    }
+
+    fn write_now<'w>(
+        &self,
+        works: impl Iterator<Item = &'w Work> + Clone,
+    ) -> Result<u64, StoreError> {
+        let txn = self.write()?;
+        {
+            let mut begun = txn.open_table(BEGUN)?;
+            for work in works.clone() {
+                if let Some((ticket, entry)) = &work.begins {
+                    let json = serde_json::to_vec(&entry.clone().tidy()).map_err(damaged)?;
+                    begun.insert(ticket.0, json.as_slice())?;
+                }
+                if let Some(ticket) = work.ends {
+                    begun.remove(ticket.0)?;
+                }
+            }
+        }
+        let first = append(&txn, works.flat_map(|work| &work.entries))?;
         txn.commit()?;
         Ok(first)
     }

@@ -283,3 +283,57 @@ fn entries_are_read_page_by_page_both_ways() {
     assert_eq!(after(0), (vec![1, 2, 3], Some(3)));
     assert_eq!(after(3), (vec![4, 5], None));
 }
+
+#[test]
+fn what_begins_is_told_by_its_end_or_by_the_next_start() {
+    let (dir, store) = store();
+    let deed = |subject: &str| Entry::new(person("olga"), Action::Deleted).about(subject);
+    let tickets = [store.ticket(), store.ticket(), store.ticket()];
+    for (ticket, subject) in tickets.iter().zip(["ended", "refused", "cut off"]) {
+        store.begin(*ticket, deed(subject)).expect("written");
+    }
+    // Nothing is told twice: what has begun is no entry yet.
+    assert_eq!(store.verify_audit(None).expect("verified").entries, 0);
+    store
+        .settle(Some(tickets[0]), vec![deed("ended")], None)
+        .expect("written");
+    store
+        .settle(Some(tickets[1]), Vec::new(), None)
+        .expect("written");
+    drop(store);
+    let store = Store::open(dir.path()).expect("store");
+    let (entries, _) = store
+        .audit_after(&Wanted::default(), 0, 10)
+        .expect("entries");
+    let told: Vec<_> = entries
+        .iter()
+        .map(|numbered| {
+            let entry = &numbered.entry;
+            (entry.subject.as_deref(), entry.outcome.name())
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [(Some("ended"), "done"), (Some("cut off"), "unknown")]
+    );
+    drop(store);
+    let store = Store::open(dir.path()).expect("store");
+    let verified = store.verify_audit(None).expect("verified");
+    assert_eq!((verified.entries, verified.fault), (2, None));
+}
+
+#[test]
+fn one_deed_is_written_once_and_its_ticket_ends_each_time() {
+    let (dir, store) = store();
+    let look = || vec![Entry::new(person("olga"), Action::Viewed).about("call")];
+    for _ in 0..3 {
+        let ticket = store.ticket();
+        store.begin(ticket, look().remove(0)).expect("written");
+        store
+            .settle(Some(ticket), look(), Some(Duration::from_secs(600)))
+            .expect("written");
+    }
+    drop(store);
+    let store = Store::open(dir.path()).expect("store");
+    assert_eq!(store.verify_audit(None).expect("verified").entries, 1);
+}

@@ -37,6 +37,7 @@ use std::sync::Arc;
 
 use redb::{Database, ReadableDatabase, ReadableTable};
 
+pub use audit::Ticket;
 pub use blobs::{Blobs, Spool};
 pub use calls::Entry;
 pub use employees::Imported;
@@ -231,7 +232,7 @@ impl Store {
         })?;
         restrict(&path)?;
         let db = schema::prepare(db, &path, schema::MIGRATIONS)?;
-        Ok(Self {
+        let store = Self {
             db: std::sync::RwLock::new(Arc::new(db)),
             gate: std::sync::RwLock::default(),
             blobs,
@@ -240,7 +241,9 @@ impl Store {
             audit: audit::Queue::default(),
             erasure_key: std::sync::OnceLock::new(),
             accounts: tokio::sync::watch::Sender::new(()),
-        })
+        };
+        store.settle_cut_off()?;
+        Ok(store)
     }
 
     /// The audio files.

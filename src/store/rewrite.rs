@@ -59,6 +59,7 @@ pub(super) fn each_table(all: &mut impl Tables) -> Result<(), StoreError> {
         all.table(table)?;
     }
     all.table(audit::AUDIT)?;
+    all.table(audit::BEGUN)?;
     all.table(erasures::ERASURES)?;
     all.table(erasures::ERASED)?;
     all.table(dropped::DROPPED)?;

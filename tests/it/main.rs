@@ -5,6 +5,7 @@
 mod accounts;
 mod analyses;
 mod audit;
+mod audit_cut_off;
 mod auth;
 mod browser_like;
 mod calls;

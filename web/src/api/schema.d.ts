@@ -2533,7 +2533,7 @@ export interface components {
             number: number;
             /** @description Operation of this document, or the command. */
             operation?: string;
-            /** @description `done`, `refused` or `failed`. */
+            /** @description `done`, `refused`, `failed` or `unknown` (begun and cut off). */
             outcome: string;
             /** @description Id of the session. */
             session?: string;
@@ -8047,7 +8047,7 @@ export interface operations {
                 who?: string;
                 /** @description Names of actions; several separated by commas. */
                 action?: string;
-                /** @description `done`, `refused` or `failed`. */
+                /** @description `done`, `refused`, `failed` or `unknown` (begun and cut off). */
                 outcome?: string;
                 /** @description The whole id of what it was done to. */
                 subject?: string;

@@ -39,7 +39,7 @@ export const enAudit: typeof ruAudit = {
       system: 'the program',
       nobody: 'not signed in',
     },
-    outcomes: { done: 'done', refused: 'refused', failed: 'failed' },
+    outcomes: { done: 'done', refused: 'refused', failed: 'failed', unknown: 'cut off, perhaps done' },
     actions: {
       started: 'server started',
       signed_in: 'sign-in',

@@ -39,7 +39,7 @@ export const ruAudit = {
       system: 'программа',
       nobody: 'без входа',
     } as Record<string, string>,
-    outcomes: { done: 'выполнено', refused: 'отказано', failed: 'ошибка' } as Record<string, string>,
+    outcomes: { done: 'выполнено', refused: 'отказано', failed: 'ошибка', unknown: 'прервано, могло выполниться' } as Record<string, string>,
     actions: {
       started: 'запуск сервера',
       signed_in: 'вход',
