@@ -43,6 +43,7 @@ public_url = "http://127.0.0.1:$port"
 label = "Войти через Тест"
 create = true
 default_role = "viewer"
+default_teams = ["*"]
 TOML
 
 cd "$data"

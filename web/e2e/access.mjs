@@ -41,7 +41,7 @@ export async function access(page, browser) {
   await check('the invited make their own account, once', async () => {
     await guest.goto(link);
     const form = guest.getByTestId('new-password');
-    await form.getByText(NAME).waitFor();
+    await guest.getByText(NAME).waitFor();
     await shot(guest, 'invitation');
     await form.locator('[name=password]').fill(PASSWORD);
     await form.locator('[name=again]').fill(PASSWORD);
@@ -90,8 +90,8 @@ export async function access(page, browser) {
     await guest.getByTestId('sign-out').waitFor();
   });
   await check('a session that is ended elsewhere ends at once', async () => {
-    await page.goto(`${env.baseUrl}#/settings`);
     await page.goto(`${env.baseUrl}#/access`);
+    await page.reload();
     const row = page.getByTestId('account').filter({ hasText: NAME });
     await row.getByRole('button', { name: 'Изменить' }).click();
     await page.getByTestId('account-dialog').getByRole('button', { name: 'Завершить сеансы' }).click();
