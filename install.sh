@@ -61,6 +61,7 @@ NATIVE=no
 PURGE=no
 LISTEN=127.0.0.1:8001
 DATA_DIR=$HERE/data
+TARGETS=(--bins)
 MODEL=${CALL_ANALYTICS_MODEL:-$STANDBY_MODEL}
 TEMP_DIR=
 
@@ -169,15 +170,14 @@ built_program() {
     cd "$HERE" && realpath -m "$target/x86_64-unknown-linux-gnu/release/call-analytics"
 }
 
-# Sets BINARY to a program that runs here, building it in a clone; what is given goes
-# to cargo.
+# Sets BINARY to a program that runs here, building it and TARGETS in a clone.
 prepare_program() {
     [ "$(uname -sm)" = 'Linux x86_64' ] || die 'only Linux on x86-64 is supported'
     if in_clone; then
         install_build_packages
         check_tools
         say 'Building (the first time takes a quarter of an hour or more)'
-        run_cargo build --release --locked "$@"
+        run_cargo build --release --locked "${TARGETS[@]}"
         BINARY=$(built_program)
     else
         [ "$NATIVE" = no ] || die '--native builds from source: use a clone of the project'
@@ -277,7 +277,8 @@ run_tests() {
     step 'Rust: format' run_cargo fmt --check
     # The tests' crates turn features of shared crates on: a build without them would
     # make everything twice.
-    step 'Rust: build' prepare_program --bins --tests
+    TARGETS=(--bins --tests)
+    step 'Rust: build' prepare_program
     fetch_model "$DATA_DIR" "$BINARY"
     local model=$MODEL
     [[ $MODEL == */* || $MODEL == *.bin ]] || model=$DATA_DIR/models/ggml-$MODEL.bin

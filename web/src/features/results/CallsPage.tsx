@@ -46,7 +46,7 @@ export function CallsPage({ params }: { params: URLSearchParams }) {
   return (
     <div className="flex flex-col gap-4">
       <h1 className="sr-only">{t.results.title}</h1>
-      <div className="grid gap-4 lg:grid-cols-[minmax(0,1fr)_24rem]">
+      <div className={`grid gap-4 ${uploads ? 'lg:grid-cols-[minmax(0,1fr)_24rem]' : ''}`}>
         <SummaryCards averages={page?.averages} levels={page?.levels} onLevel={(level) => change({ level })} total={page?.total} filtered={filtered} failed={results.isError} />
         {uploads && <UploadZone />}
       </div>
