@@ -142,7 +142,7 @@ fn is_sign_in(action: Option<Action>) -> bool {
 /// When it cannot be written.
 pub(super) async fn begin(
     parts: &Arc<Parts>,
-    trace: &Trace,
+    trace: &Arc<Trace>,
     method: &Method,
     path: &str,
 ) -> Result<(), ApiError> {
@@ -158,11 +158,17 @@ pub(super) async fn begin(
     let traced = trace.read();
     let mut entry = entry_of(trace, &traced, actor_of(&traced), action, operation);
     entry.subject = subject_of(operation, path);
-    let ticket = parts.store.ticket();
-    trace.begun(ticket, entry.clone());
+    let trace = Arc::clone(trace);
     parts
         .store
-        .run(move |store| store.begin(ticket, entry))
+        .run(move |store| {
+            let ticket = store.ticket();
+            store.begin(ticket, entry.clone())?;
+            if !trace.begun(ticket, entry) {
+                store.settle(Some(ticket), Vec::new(), None)?;
+            }
+            Ok(())
+        })
         .await?;
     Ok(())
 }
@@ -184,7 +190,7 @@ impl Drop for Abandoned {
         };
         let store = Arc::clone(&self.parts.store);
         runtime.spawn_blocking(move || {
-            let entry = entry.cut_off("the connection ended before the answer");
+            let entry = entry.cut_off("it ended before it was answered");
             if let Err(error) = store.settle(Some(ticket), vec![entry], None) {
                 tracing::error!(%error, "the audit cannot be written");
             }

@@ -49,7 +49,19 @@ pub(super) struct Trace {
     /// Name that the browser or program gives itself.
     pub(super) agent: String,
     traced: Mutex<Traced>,
-    begun: Mutex<Option<(Ticket, Entry)>>,
+    begun: Mutex<Begun>,
+}
+
+/// What is written down of a request before it does anything.
+#[derive(Default)]
+enum Begun {
+    /// Nothing yet.
+    #[default]
+    Nothing,
+    /// This.
+    Since(Ticket, Entry),
+    /// The request has ended, or nobody waits for it any more.
+    Over,
 }
 
 impl Trace {
@@ -105,17 +117,24 @@ impl Trace {
         self.change(|traced| traced.notes.push(text.into()));
     }
 
-    /// It is written down that this begins.
-    pub(super) fn begun(&self, ticket: Ticket, entry: Entry) {
-        *self.begun.lock().unwrap_or_else(PoisonError::into_inner) = Some((ticket, entry));
+    /// It is written down that this begins; false where nobody waits for it any more, so
+    /// that it will not be done.
+    pub(super) fn begun(&self, ticket: Ticket, entry: Entry) -> bool {
+        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(*begun, Begun::Over) {
+            return false;
+        }
+        *begun = Begun::Since(ticket, entry);
+        true
     }
 
-    /// What had begun and ends now, once.
+    /// The request ends; what had begun, once.
     pub(super) fn ended(&self) -> Option<(Ticket, Entry)> {
-        self.begun
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
+        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        match std::mem::replace(&mut *begun, Begun::Over) {
+            Begun::Since(ticket, entry) => Some((ticket, entry)),
+            Begun::Nothing | Begun::Over => None,
+        }
     }
 
     /// What is known by now.

@@ -90,7 +90,7 @@ async fn who_does_not_wait_for_the_answer_is_written_all_the_same() {
             let page = server.get("/audit?outcome=unknown").await;
             assert_eq!(
                 page["items"][0]["detail"],
-                "the connection ended before the answer"
+                "it ended before it was answered"
             );
             let _ = server.stop().await;
             return;
