@@ -59,7 +59,7 @@ enum Begun {
     #[default]
     Nothing,
     /// This.
-    Since(Ticket, Entry),
+    Since(Ticket, Box<Entry>),
     /// The request has ended, or nobody waits for it any more.
     Over,
 }
@@ -124,7 +124,7 @@ impl Trace {
         if matches!(*begun, Begun::Over) {
             return false;
         }
-        *begun = Begun::Since(ticket, entry);
+        *begun = Begun::Since(ticket, Box::new(entry));
         true
     }
 
@@ -132,7 +132,7 @@ impl Trace {
     pub(super) fn ended(&self) -> Option<(Ticket, Entry)> {
         let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
         match std::mem::replace(&mut *begun, Begun::Over) {
-            Begun::Since(ticket, entry) => Some((ticket, entry)),
+            Begun::Since(ticket, entry) => Some((ticket, *entry)),
             Begun::Nothing | Begun::Over => None,
         }
     }
