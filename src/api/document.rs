@@ -33,6 +33,9 @@ fn common(operation: &Map<String, Value>) -> Vec<(&'static str, &'static str)> {
     answers
 }
 
+/// The answer that comes before any operation is looked for, without a body.
+const TOO_LARGE_HEAD: &str = "HeadTooLarge";
+
 /// The document as it is published.
 pub(super) fn complete(document: &str) -> String {
     let Ok(mut document) = serde_json::from_str::<Value>(document) else {
@@ -62,7 +65,13 @@ pub(super) fn complete(document: &str) -> String {
                 })
             });
         }
+        let head = format!("#/components/responses/{TOO_LARGE_HEAD}");
+        known
+            .entry("431")
+            .or_insert_with(|| json!({ "$ref": head }));
     }
+    document["components"]["responses"][TOO_LARGE_HEAD] =
+        json!({"description": "The head of the request is too large: its address and fields."});
     format!("{document:#}")
 }
 
@@ -78,7 +87,7 @@ mod tests {
             for (method, operation) in item.as_object().expect("an item") {
                 let answers = operation["responses"].as_object().expect("answers");
                 let has = |status: &str| answers.contains_key(status);
-                assert!(has("400") && has("500"), "{method} {path}");
+                assert!(has("400") && has("431") && has("500"), "{method} {path}");
                 if operation["requestBody"].is_object() {
                     assert!(has("413") && has("415"), "{method} {path}");
                 }
@@ -90,6 +99,8 @@ mod tests {
                 }
             }
         }
-        assert!(document["components"]["schemas"]["ErrorView"].is_object());
+        let components = &document["components"];
+        assert!(components["schemas"]["ErrorView"].is_object());
+        assert!(components["responses"][TOO_LARGE_HEAD].is_object());
     }
 }

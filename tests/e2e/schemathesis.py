@@ -126,7 +126,8 @@ def main():
                 print("   ", " ".join(line.split()))
             if run.returncode != 0:
                 failed = True
-                print(said[-20000:])
+                # A request can be one line of a megabyte.
+                print("\n".join(line[:400] for line in said.splitlines()[-300:]))
         faults = [line for line in (data / "log").read_text().splitlines() if "ERROR call_analytics" in line or "panicked" in line]
         for line in faults[:20]:
             failed = True

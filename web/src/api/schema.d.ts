@@ -5781,7 +5781,15 @@ export interface components {
             text: string;
         };
     };
-    responses: never;
+    responses: {
+        /** @description The head of the request is too large: its address and fields. */
+        HeadTooLarge: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content?: never;
+        };
+    };
     parameters: never;
     requestBodies: never;
     headers: never;
@@ -5862,6 +5870,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -5995,6 +6004,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -6098,6 +6108,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -6233,6 +6244,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -6337,6 +6349,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -6440,6 +6453,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -6544,6 +6558,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -6647,6 +6662,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -6749,6 +6765,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -6882,6 +6899,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -7015,6 +7033,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -7148,6 +7167,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -7257,6 +7277,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -7360,6 +7381,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -7464,6 +7486,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -7573,6 +7596,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -7675,6 +7699,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -7808,6 +7833,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -7911,6 +7937,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -8027,6 +8054,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description Internal server error */
             500: {
                 headers: {
@@ -8130,6 +8158,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -8243,6 +8272,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -8348,6 +8378,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -8481,6 +8512,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -8614,6 +8646,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -8747,6 +8780,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -8848,6 +8882,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -8950,6 +8985,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -9057,6 +9093,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -9159,6 +9196,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -9291,6 +9329,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -9424,6 +9463,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -9557,6 +9597,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -9690,6 +9731,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -9823,6 +9865,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -9955,6 +9998,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -10057,6 +10101,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -10158,6 +10203,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -10261,6 +10307,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -10316,6 +10363,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -10400,6 +10448,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -10504,6 +10553,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -10606,6 +10656,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -10739,6 +10790,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -10848,6 +10900,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -10950,6 +11003,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -11083,6 +11137,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -11185,6 +11240,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -11318,6 +11374,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -11420,6 +11477,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -11555,6 +11613,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -11658,6 +11717,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -11760,6 +11820,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -11894,6 +11955,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -12027,6 +12089,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -12131,6 +12194,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -12233,6 +12297,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -12335,6 +12400,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -12468,6 +12534,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -12571,6 +12638,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -12673,6 +12741,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -12780,6 +12849,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -12882,6 +12952,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -12987,6 +13058,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -13089,6 +13161,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -13191,6 +13264,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -13324,6 +13398,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -13426,6 +13501,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -13559,6 +13635,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -13663,6 +13740,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -13765,6 +13843,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -13898,6 +13977,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -14033,6 +14113,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -14135,6 +14216,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -14239,6 +14321,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -14348,6 +14431,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -14450,6 +14534,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -14553,6 +14638,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -14656,6 +14742,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -14759,6 +14846,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -14876,6 +14964,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -14987,6 +15076,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -15089,6 +15179,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -15222,6 +15313,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -15357,6 +15449,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -15460,6 +15553,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -15562,6 +15656,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -15695,6 +15790,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -15804,6 +15900,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -15908,6 +16005,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -16055,6 +16153,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -16159,6 +16258,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -16262,6 +16362,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -16397,6 +16498,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -16501,6 +16603,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -16605,6 +16708,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -16710,6 +16814,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -16814,6 +16919,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -16918,6 +17024,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -17022,6 +17129,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -17126,6 +17234,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -17237,6 +17346,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -17341,6 +17451,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -17476,6 +17587,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -17586,6 +17698,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -17722,6 +17835,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -17826,6 +17940,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -17931,6 +18046,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -18067,6 +18183,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -18169,6 +18286,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -18302,6 +18420,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -18437,6 +18556,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -18539,6 +18659,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -18641,6 +18762,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -18774,6 +18896,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -18907,6 +19030,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -19009,6 +19133,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -19114,6 +19239,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -19219,6 +19345,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -19324,6 +19451,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -19426,6 +19554,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -19559,6 +19688,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -19692,6 +19822,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -19825,6 +19956,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -19929,6 +20061,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -20068,6 +20201,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -20175,6 +20309,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -20295,6 +20430,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description Internal server error */
             500: {
                 headers: {
@@ -20395,6 +20531,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description Internal server error */
             500: {
                 headers: {
@@ -20508,6 +20645,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -20590,6 +20728,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -20674,6 +20813,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -20808,6 +20948,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -20943,6 +21084,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -21046,6 +21188,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -21150,6 +21293,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -21252,6 +21396,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -21353,6 +21498,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -21455,6 +21601,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -21588,6 +21735,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -21690,6 +21838,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -21826,6 +21975,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -21930,6 +22080,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -22063,6 +22214,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -22202,6 +22354,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -22341,6 +22494,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -22445,6 +22599,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -22584,6 +22739,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -22688,6 +22844,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
@@ -22789,6 +22946,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["ErrorView"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             /** @description The program failed; its log says more. */
             500: {
                 headers: {
