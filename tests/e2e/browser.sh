@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # browser.sh PROGRAM MODEL_FILE: a call through the page in a real Chromium, on a
-# fresh data directory and free ports, with a real identity provider. AUDIO names another recording, SHOTS a
-# directory for screenshots.
+# fresh data directory and free ports, with a real identity provider. AUDIO names
+# another recording, SHOTS a directory for screenshots.
 set -euo pipefail
 
 program=$(realpath "$1")
