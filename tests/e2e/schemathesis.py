@@ -117,7 +117,8 @@ def main():
             if role:
                 command += ["--header", f"Authorization: Bearer {tokens[role]}"]
             begun = time.monotonic()
-            run = subprocess.run(command, capture_output=True, text=True)
+            # There, because it keeps what it found beside itself.
+            run = subprocess.run(command, capture_output=True, text=True, cwd=data)
             said = run.stdout + run.stderr
             (data / f"{role}.txt").write_text(said)
             cases = re.findall(r"^\s*(\d+ generated.*|.*\d+ selected / \d+ total)$", said, re.M)
