@@ -2,7 +2,6 @@
 //! ends in the middle of it.
 
 use std::collections::BTreeMap;
-use std::process::Command;
 use std::time::Duration;
 
 use reqwest::Method;
@@ -11,7 +10,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use crate::client::Client;
-use crate::fixtures::model;
+use crate::fixtures::{SmallDisk, model};
 use crate::process::Process;
 use crate::server::{Server, Setup};
 
@@ -139,14 +138,9 @@ async fn what_a_killed_server_was_doing_is_written_at_its_next_start() {
 #[tokio::test(flavor = "multi_thread")]
 async fn where_nothing_can_be_written_nothing_is_done_or_shown() {
     let dir = tempfile::tempdir().expect("a directory");
-    let mount = Command::new("mount")
-        .args(["-t", "tmpfs", "-o", "size=64m", "none"])
-        .arg(dir.path())
-        .output();
-    if !mount.is_ok_and(|mount| mount.status.success()) {
-        // Without root nothing can be mounted.
+    let Some(_disk) = SmallDisk::at(dir.path(), 64) else {
         return;
-    }
+    };
     let data = dir.path().join("store");
     let process = Process::start_with_model(&data, &model());
     let password = process.first_password.clone().expect("a password");
@@ -177,6 +171,4 @@ async fn where_nothing_can_be_written_nothing_is_done_or_shown() {
     let admin = process.admin(&password).await;
     let outcomes = told(&admin, &ids).await;
     println!("dismissed on a disk that got full: {outcomes:?}");
-    drop(process);
-    let _ = Command::new("umount").arg("-l").arg(dir.path()).status();
 }

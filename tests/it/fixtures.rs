@@ -137,3 +137,26 @@ pub(crate) fn noise_bytes(length: usize, mut seed: u64) -> Vec<u8> {
         })
         .collect()
 }
+
+/// A disk in memory, which can get full; gone when dropped.
+pub(crate) struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    /// Of so many megabytes in the place of a directory; `None` without root, who alone
+    /// may mount something.
+    pub(crate) fn at(dir: &Path, megabytes: u32) -> Option<Self> {
+        let mount = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={megabytes}m"), "none"])
+            .arg(dir)
+            .output();
+        mount
+            .is_ok_and(|mount| mount.status.success())
+            .then(|| Self(dir.to_owned()))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use call_analytics::sftp::users;
 
-use crate::fixtures::{noise_bytes, repository};
+use crate::fixtures::{SmallDisk, noise_bytes, repository};
 use crate::process::text;
 use crate::sftp_place::{PASSWORD, Place, USER, output, run, succeeded};
 
@@ -184,31 +184,24 @@ fn a_full_folder_is_said_and_nothing_is_lost() {
 #[test]
 fn a_full_disk_is_said_and_nothing_acknowledged_is_lost() {
     let dir = tempfile::tempdir().expect("a directory");
-    let mount = Command::new("mount")
-        .args(["-t", "tmpfs", "-o", "size=24m", "none"])
-        .arg(dir.path())
-        .output();
-    if !mount.is_ok_and(|mount| mount.status.success()) {
-        // Without root nothing can be mounted; the quota test has the same path.
+    // Where there is none, the quota test has the same path.
+    let Some(disk) = SmallDisk::at(dir.path(), 24) else {
         return;
-    }
-    let at = dir.path().to_owned();
-    {
-        let place = Place::on(dir, "");
-        std::fs::write("/var/tmp/ca-sftp-a", noise_bytes(9_000_000, 1)).expect("written");
-        succeeded(&place.sftp("put /var/tmp/ca-sftp-a one\n"));
-        let full = place.sftp("put /var/tmp/ca-sftp-a two\nput /var/tmp/ca-sftp-a three\n");
-        assert!(!full.status.success());
-        assert!(place.told.has("closed one Complete"));
-        assert_eq!(
-            std::fs::read(place.folder("one")).expect("one"),
-            noise_bytes(9_000_000, 1)
-        );
-        succeeded(&place.sftp("-rm two\n-rm three\nput /var/tmp/ca-sftp-a four\n"));
-        std::fs::remove_file("/var/tmp/ca-sftp-a").expect("removed");
-        place.server.stop();
-        run(Command::new("umount").arg("-l").arg(&at));
-    }
+    };
+    let place = Place::on(dir, "");
+    std::fs::write("/var/tmp/ca-sftp-a", noise_bytes(9_000_000, 1)).expect("written");
+    succeeded(&place.sftp("put /var/tmp/ca-sftp-a one\n"));
+    let full = place.sftp("put /var/tmp/ca-sftp-a two\nput /var/tmp/ca-sftp-a three\n");
+    assert!(!full.status.success());
+    assert!(place.told.has("closed one Complete"));
+    assert_eq!(
+        std::fs::read(place.folder("one")).expect("one"),
+        noise_bytes(9_000_000, 1)
+    );
+    succeeded(&place.sftp("-rm two\n-rm three\nput /var/tmp/ca-sftp-a four\n"));
+    std::fs::remove_file("/var/tmp/ca-sftp-a").expect("removed");
+    place.server.stop();
+    drop(disk);
 }
 
 #[test]
