@@ -12,7 +12,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::config::Config;
-use crate::domain::audit::{Action, Actor, Entry};
+use crate::domain::audit::{Action, Actor, Entry, Outcome};
 use crate::domain::erasure::{Erasure, Left, LeftReason, Removed, Subject};
 use crate::domain::retention::Rules;
 use crate::domain::{Call, CallId};
@@ -262,15 +262,18 @@ impl Erasures {
     /// Removes a call, which `entry` tells; one that is gone already is no fault.
     fn remove_call(&self, id: &CallId, again: Again, entry: Entry) -> Result<Removed, StoreError> {
         let weight = self.store.weight_of(id)?;
-        let (ticket, entry) = (self.store.ticket(), entry.about(id.as_str()));
-        self.store.begin(ticket, entry.clone())?;
+        let mut entry = entry.about(id.as_str());
+        let ticket = self.store.begin(entry.clone())?;
         let (removed, told) = match self.runner.remove(id, again) {
-            Ok(()) => (weight, vec![entry]),
-            Err(StoreError::NotFound) => (Removed::default(), Vec::new()),
-            Err(error) => return Err(error),
+            Ok(()) => (Ok(weight), vec![entry]),
+            Err(StoreError::NotFound) => (Ok(Removed::default()), Vec::new()),
+            Err(error) => {
+                entry.outcome = Outcome::Failed;
+                (Err(error), vec![entry])
+            }
         };
         self.store.settle(Some(ticket), told, None)?;
-        Ok(removed)
+        removed
     }
 
     fn remove_dropped(

@@ -162,8 +162,7 @@ pub(super) async fn begin(
     parts
         .store
         .run(move |store| {
-            let ticket = store.ticket();
-            store.begin(ticket, entry.clone())?;
+            let ticket = store.begin(entry.clone())?;
             if !trace.begun(ticket, entry) {
                 store.settle(Some(ticket), Vec::new(), None)?;
             }

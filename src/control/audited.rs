@@ -57,12 +57,7 @@ pub(super) fn entry(command: &Command, uid: u32) -> Option<Entry> {
 /// Writes down that a command begins; only then may it be done. Pages of an export after
 /// the first are not written again.
 pub(super) fn begin(store: &Store, entry: Option<&Entry>) -> Result<Option<Ticket>, StoreError> {
-    let Some(entry) = entry else {
-        return Ok(None);
-    };
-    let ticket = store.ticket();
-    store.begin(ticket, entry.clone())?;
-    Ok(Some(ticket))
+    entry.map(|entry| store.begin(entry.clone())).transpose()
 }
 
 /// Writes what became of a command.

@@ -182,19 +182,15 @@ impl Store {
         self.settle(None, vec![entry], Some(window))
     }
 
-    /// A ticket for something that is about to begin; nothing is written yet.
-    pub fn ticket(&self) -> Ticket {
-        Ticket(self.audit.tickets.fetch_add(1, Ordering::Relaxed))
-    }
-
     /// Writes down that something begins; it is durable when this returns, and is only then
-    /// to be done. [`Store::settle`] ends it. Blocks.
-    pub fn begin(&self, ticket: Ticket, entry: Entry) -> Result<(), StoreError> {
+    /// to be done. [`Store::settle`] ends it, with the ticket. Blocks.
+    pub fn begin(&self, entry: Entry) -> Result<Ticket, StoreError> {
+        let ticket = Ticket(self.audit.tickets.fetch_add(1, Ordering::Relaxed));
         self.write_audit(Work {
             begins: Some((ticket, entry)),
             ..Work::default()
-        })
-        .map(drop)
+        })?;
+        Ok(ticket)
     }
 
     /// Writes the entries of something that ended, which may have begun with a ticket;

@@ -288,17 +288,15 @@ fn entries_are_read_page_by_page_both_ways() {
 fn what_begins_is_told_by_its_end_or_by_the_next_start() {
     let (dir, store) = store();
     let deed = |subject: &str| Entry::new(person("olga"), Action::Deleted).about(subject);
-    let tickets = [store.ticket(), store.ticket(), store.ticket()];
-    for (ticket, subject) in tickets.iter().zip(["ended", "refused", "cut off"]) {
-        store.begin(*ticket, deed(subject)).expect("written");
-    }
+    let [ended, refused, _cut_off] =
+        ["ended", "refused", "cut off"].map(|subject| store.begin(deed(subject)).expect("written"));
     // Nothing is told twice: what has begun is no entry yet.
     assert_eq!(store.verify_audit(None).expect("verified").entries, 0);
     store
-        .settle(Some(tickets[0]), vec![deed("ended")], None)
+        .settle(Some(ended), vec![deed("ended")], None)
         .expect("written");
     store
-        .settle(Some(tickets[1]), Vec::new(), None)
+        .settle(Some(refused), Vec::new(), None)
         .expect("written");
     drop(store);
     let store = Store::open(dir.path()).expect("store");
@@ -327,8 +325,7 @@ fn one_deed_is_written_once_and_its_ticket_ends_each_time() {
     let (dir, store) = store();
     let look = || vec![Entry::new(person("olga"), Action::Viewed).about("call")];
     for _ in 0..3 {
-        let ticket = store.ticket();
-        store.begin(ticket, look().remove(0)).expect("written");
+        let ticket = store.begin(look().remove(0)).expect("written");
         store
             .settle(Some(ticket), look(), Some(Duration::from_secs(600)))
             .expect("written");
